@@ -65,7 +65,7 @@ let package = Package(
     module("PMSystem", in: "Base", ["CLinux"]),
     module("PMJSON", in: "Base", []),
     module("PMLog", in: "Base", ["PMSystem"]),
-    module("PMHTTP", in: "Base", ["PMSystem"]),
+    module("PMHTTP", in: "Base", ["CLinux", "PMSystem"]),
     module("PMCrypto", in: "Base", ["COpenSSL", "PMSystem"]),
     module("PMTLS", in: "Base", ["COpenSSL", "PMSystem"]),
     module("PMStore", in: "Base", ["CSQLite", "PMSystem"]),

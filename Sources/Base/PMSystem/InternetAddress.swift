@@ -128,3 +128,10 @@ private func read<T>(_ storage: sockaddr_storage, as type: T.Type) -> T {
   // Both socket address structures are smaller than the storage and may lie anywhere in it.
   unsafe withUnsafeBytes(of: storage) { unsafe $0.loadUnaligned(as: type) }
 }
+
+extension InternetNetwork {
+  /// In CIDR notation.
+  public var text: String {
+    "\(address.text)/\(address.isIPv4 ? prefixBits - 96 : prefixBits)"
+  }
+}

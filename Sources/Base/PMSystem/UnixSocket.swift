@@ -11,9 +11,9 @@ public enum UnixSocket {
     path: String, mode: UInt32 = 0o600, backlog: Int32 = backlogMax
   ) throws(SystemError) -> OwnedDescriptor {
     let descriptor = try open(nonBlocking: true)
-    _ = Glibc.unlink(path)
-    try withAddress(path, .bind) { unsafe bind(descriptor.number, $0, $1) }
-    guard Glibc.chmod(path, mode) == 0 else { throw .last(.chmod) }
+    _ = unsafe Glibc.unlink(path)
+    try unsafe withAddress(path, .bind) { unsafe bind(descriptor.number, $0, $1) }
+    guard unsafe Glibc.chmod(path, mode) == 0 else { throw .last(.chmod) }
     guard Glibc.listen(descriptor.number, backlog) == 0 else { throw .last(.listen) }
     return descriptor
   }
@@ -21,7 +21,7 @@ public enum UnixSocket {
   /// Connects without waiting. A full backlog gives EAGAIN: nobody will tell when it has room.
   public static func connect(path: String) throws(SystemError) -> OwnedDescriptor {
     let descriptor = try open(nonBlocking: true)
-    try withAddress(path, .connect) { unsafe Glibc.connect(descriptor.number, $0, $1) }
+    try unsafe withAddress(path, .connect) { unsafe Glibc.connect(descriptor.number, $0, $1) }
     return descriptor
   }
 
@@ -29,7 +29,7 @@ public enum UnixSocket {
   public static func connectBlocking(path: String, seconds: Int) throws(SystemError) -> OwnedDescriptor {
     let descriptor = try open(nonBlocking: false)
     try setTimeouts(descriptor, seconds: seconds)
-    try withAddress(path, .connect) { unsafe Glibc.connect(descriptor.number, $0, $1) }
+    try unsafe withAddress(path, .connect) { unsafe Glibc.connect(descriptor.number, $0, $1) }
     return descriptor
   }
 

@@ -1,0 +1,90 @@
+internal import CLinux
+internal import Glibc
+
+extension Span where Element == UInt8 {
+  /// Offset of the first `byte` at or after `from`; nil if there is none.
+  @inline(__always)
+  public func firstOffset(of byte: UInt8, from: Int = 0) -> Int? {
+    guard from < count else { return nil }
+    // memchr reads [from, count) only.
+    return unsafe withUnsafeBufferPointer { buffer -> Int? in
+      guard let base = buffer.baseAddress,
+        let found = unsafe memchr(base + from, Int32(byte), buffer.count - from)
+      else { return nil }
+      return unsafe UnsafeRawPointer(found) - UnsafeRawPointer(base)
+    }
+  }
+
+  /// Offset of the first occurrence of `text` at or after `from`; nil if there is none.
+  @inline(__always)
+  public func firstOffset(of text: StaticString, from: Int = 0) -> Int? {
+    guard from < count else { return nil }
+    // memmem reads [from, count) and the literal only.
+    return unsafe withUnsafeBufferPointer { buffer -> Int? in
+      guard let base = buffer.baseAddress,
+        let found = unsafe pm_memmem(
+          base + from, buffer.count - from, text.utf8Start, text.utf8CodeUnitCount)
+      else { return nil }
+      return unsafe UnsafeRawPointer(found) - UnsafeRawPointer(base)
+    }
+  }
+
+  /// True if `range` holds `text`, which must be lower case, in any letter case.
+  @inline(__always)
+  public func equals(_ range: Range<Int>, ignoringCase text: StaticString) -> Bool {
+    guard range.count == text.utf8CodeUnitCount else { return false }
+    // The literal is as long as the range, which the subscript checks against the span.
+    var offset = 0
+    while offset < range.count {
+      var byte = self[range.lowerBound &+ offset]
+      if byte &- 0x41 < 26 { byte |= 0x20 }
+      if unsafe byte != text.utf8Start[offset] { return false }
+      offset &+= 1
+    }
+    return true
+  }
+
+  /// True if `range` holds exactly `text`.
+  @inline(__always)
+  public func equals(_ range: Range<Int>, _ text: StaticString) -> Bool {
+    guard range.count == text.utf8CodeUnitCount else { return false }
+    var offset = 0
+    while offset < range.count {
+      if unsafe self[range.lowerBound &+ offset] != text.utf8Start[offset] { return false }
+      offset &+= 1
+    }
+    return true
+  }
+
+  /// Offset of the first control byte (under 0x20, or 0x7F) at or after `from`, or `count`.
+  @inline(__always)
+  func firstControl(from: Int) -> Int {
+    // Sixteen bytes at a time while that many are left; vector types are spelled out, because an
+    // inferred type compiles to sixteen scalar comparisons.
+    unsafe withUnsafeBytes { raw in
+      var i = from
+      while i &+ 16 <= raw.count {
+        let v = unsafe raw.loadUnaligned(fromByteOffset: i, as: SIMD16<UInt8>.self)
+        let hits = (v .< SIMD16<UInt8>(repeating: 0x20)) .| (v .== SIMD16<UInt8>(repeating: 0x7F))
+        let halves = unsafe unsafeBitCast(hits, to: SIMD2<UInt64>.self)
+        if halves[0] != 0 { return i &+ halves[0].trailingZeroBitCount / 8 }
+        if halves[1] != 0 { return i &+ 8 &+ halves[1].trailingZeroBitCount / 8 }
+        i &+= 16
+      }
+      while i < raw.count {
+        let byte = unsafe raw[i]
+        if byte < 0x20 || byte == 0x7F { return i }
+        i &+= 1
+      }
+      return raw.count
+    }
+  }
+}
+
+/// Characters of a token (RFC 9110, 5.6.2), as two bit masks.
+@inline(__always)
+func isTokenByte(_ byte: UInt8) -> Bool {
+  let low: UInt64 = 0x03FF_6CFA_0000_0000
+  let high: UInt64 = 0x57FF_FFFF_C7FF_FFFE
+  return byte < 128 && (byte < 64 ? low : high) >> UInt64(byte & 63) & 1 != 0
+}

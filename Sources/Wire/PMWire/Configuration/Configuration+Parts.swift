@@ -1,0 +1,73 @@
+public import PMJSON
+internal import PMSystem
+
+extension Configuration {
+  /// The part of the configuration that a process needs, in the form of `appliance.json` itself: a
+  /// child reads it with the same reader, and may be run by hand with the whole file.
+  public func part(for role: Role) -> JSONValue {
+    var part: JSONObject = [
+      "profile": .string(profile.rawValue),
+      "runtimeDirectory": .string(runtimeDirectory),
+    ]
+    part["publicName"] = publicName.map { .string($0) }
+    switch role {
+    case .edge:
+      part["stateDirectory"] = .string(stateDirectory)
+      part["listen"] = listenJSON
+      part["tls"] = tlsJSON
+      part["edge"] = edge.json
+      part["limits"] = limits.json
+    case .core:
+      part["stateDirectory"] = .string(stateDirectory)
+      part["limits"] = limits.json
+      part["keys"] = ["file": keysFile.map { .string($0) } ?? .null]
+      part["vendor"] = [
+        "port": .integer(Int64(vendor.port)), "drainSeconds": .integer(Int64(vendor.drainSeconds)),
+      ]
+    case .admin: part["limits"] = limits.json
+    default: break
+    }
+    return .object(part)
+  }
+
+  private var listenJSON: JSONValue {
+    [
+      "https": .integer(Int64(listen.https)), "http": .integer(Int64(listen.http)),
+      "loopbackOnly": .bool(listen.loopbackOnly),
+    ]
+  }
+  private var tlsJSON: JSONValue {
+    [
+      "certificate": tls.certificate.map { .string($0) } ?? .null,
+      "key": tls.key.map { .string($0) } ?? .null,
+      "challengeDirectory": challengeDirectory.map { .string($0) } ?? .null,
+    ]
+  }
+}
+
+extension EdgeLimits {
+  var json: JSONValue {
+    [
+      "threads": .integer(Int64(threads)), "connectionsMax": .integer(Int64(connectionsMax)),
+      "connectionsPerAddressMax": .integer(Int64(connectionsPerAddressMax)),
+      "trustedProxies": .array(trustedProxies.map { .string($0.text) }),
+      "corsOrigins": .array(corsOrigins.map { .string($0) }),
+    ]
+  }
+}
+
+extension RequestLimits {
+  var json: JSONValue {
+    [
+      "global": global.json, "address": address.json,
+      "jsonBodyBytesMax": .integer(Int64(jsonBodyBytesMax)),
+      "audioBodyBytesMax": .integer(Int64(audioBodyBytesMax)),
+    ]
+  }
+}
+
+extension RequestWindow {
+  var json: JSONValue {
+    ["requests": .integer(Int64(requests)), "windowSeconds": .integer(Int64(seconds))]
+  }
+}
