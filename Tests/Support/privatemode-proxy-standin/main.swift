@@ -1,1 +1,3 @@
-// Removed with the first source file.
+import VendorStandIn
+
+runStandIn()
