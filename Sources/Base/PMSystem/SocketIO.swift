@@ -12,22 +12,44 @@ public enum Transfer: Equatable, Sendable {
 }
 
 /// One receive of up to `max` bytes to the end of `buffer`.
-public func receive(
-  _ descriptor: borrowing OwnedDescriptor, into buffer: inout ByteBuffer, upTo max: Int
-) -> Transfer {
-  let number = descriptor.number
+func receive(_ number: Int32, into buffer: inout ByteBuffer, upTo max: Int) -> Transfer {
   // The buffer has made room for max bytes.
   let n = unsafe buffer.fill(upTo: max) { unsafe recv(number, $0.baseAddress, $0.count, 0) }
   return n > 0 ? .bytes(n) : n == 0 ? .ended : transferFailure()
 }
 
 /// One send of as many of `bytes` as the socket takes.
-public func send(_ bytes: borrowing Span<UInt8>, to descriptor: borrowing OwnedDescriptor) -> Transfer {
-  let number = descriptor.number
+func send(_ bytes: borrowing Span<UInt8>, toNumber number: Int32) -> Transfer {
   let n = unsafe bytes.withUnsafeBufferPointer {
     unsafe Glibc.send(number, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL))
   }
   return n >= 0 ? .bytes(n) : transferFailure()
+}
+
+/// One receive on a descriptor of the caller's.
+public func receive(
+  _ descriptor: borrowing OwnedDescriptor, into buffer: inout ByteBuffer, upTo max: Int
+) -> Transfer { receive(descriptor.number, into: &buffer, upTo: max) }
+
+/// One send on a descriptor of the caller's.
+public func send(_ bytes: borrowing Span<UInt8>, to descriptor: borrowing OwnedDescriptor) -> Transfer {
+  send(bytes, toNumber: descriptor.number)
+}
+
+/// Bytes that were sent over a Unix socket and that the peer has not read yet (SIOCOUTQ).
+public func unreadBytes(sentOver source: EventSource) -> Int {
+  var count: Int32 = 0
+  return unsafe pm_ioctl(source.number, UInt(TIOCOUTQ), &count) == 0 ? Int(count) : 0
+}
+
+/// Ends both directions at once: a copy of the descriptor in another process keeps nothing alive.
+func shutDown(descriptorNumber number: Int32) {
+  if number >= 0 { _ = shutdown(number, Int32(SHUT_RDWR)) }
+}
+
+/// Says that nothing more will be sent, and goes on receiving.
+public func endSending(over source: EventSource) {
+  if source.number >= 0 { _ = shutdown(source.number, Int32(SHUT_WR)) }
 }
 
 private func transferFailure() -> Transfer {

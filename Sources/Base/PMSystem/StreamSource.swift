@@ -1,0 +1,114 @@
+/// A stream socket in a loop, with the bytes that the kernel did not take yet. Subclasses say what
+/// received bytes mean; whoever writes bounds `queuedBytes` by not reading the other side.
+open class StreamSource: EventSource {
+  public unowned let loop: EventLoop
+  private var output = ByteBuffer()
+  public private(set) var isClosed = false
+
+  public init(_ descriptor: consuming OwnedDescriptor, in loop: EventLoop) {
+    self.loop = loop
+    super.init(consume descriptor)
+  }
+
+  /// Bytes that wait for the peer to read.
+  public var queuedBytes: Int { output.count }
+
+  /// Sends what the kernel takes now and queues the rest. False if the connection is broken, and
+  /// then `onBroken` was called.
+  @discardableResult
+  public final func write(_ bytes: borrowing Span<UInt8>) -> Bool {
+    if isClosed { return false }
+    if bytes.isEmpty { return true }
+    if !output.isEmpty {
+      output.append(bytes)
+      return true
+    }
+    switch transmit(bytes) {
+    case .bytes(let count):
+      if count < bytes.count { queue(bytes.extracting(count..<bytes.count)) }
+    case .wouldBlock: queue(bytes)
+    case .ended, .failed:
+      onBroken()
+      return false
+    }
+    return true
+  }
+
+  private func transmit(_ bytes: borrowing Span<UInt8>) -> Transfer {
+    guard let number = numberIfOpen else { return .failed }
+    return PMSystem.send(bytes, toNumber: number)
+  }
+
+  private func queue(_ bytes: borrowing Span<UInt8>) {
+    output.append(bytes)
+    loop.setInterest(self, reading: isReading, writing: true)
+  }
+
+  /// Receives once into `buffer`.
+  public final func receive(into buffer: inout ByteBuffer, upTo max: Int) -> Transfer {
+    guard let number = numberIfOpen else { return .failed }
+    return PMSystem.receive(number, into: &buffer, upTo: max)
+  }
+
+  private var numberIfOpen: Int32? { isClosed ? nil : number }
+
+  /// Stops or resumes reading, for back-pressure.
+  public final func setReading(_ reading: Bool) {
+    if !isClosed { loop.setInterest(self, reading: reading, writing: isWriting) }
+  }
+
+  public final override func onReady(_ readiness: Readiness) {
+    if isClosed { return }
+    if readiness.isWritable && !flush() { return }
+    if isClosed { return }
+    if isReading && readiness.isReadable {
+      onReadable()
+    } else if readiness.isHangUp {
+      onBroken()
+    }
+  }
+
+  private func flush() -> Bool {
+    if !output.isEmpty {
+      switch transmit(output.span) {
+      case .bytes(let count): output.consume(count)
+      case .wouldBlock: return true
+      case .ended, .failed:
+        onBroken()
+        return false
+      }
+    }
+    if output.isEmpty {
+      output.release()
+      loop.setInterest(self, reading: isReading, writing: false)
+      onDrained()
+    } else {
+      onProgress()
+    }
+    return true
+  }
+
+  /// Waits for the socket to become writable although nothing is queued: a connect under way.
+  public final func awaitWritable() { loop.setInterest(self, reading: isReading, writing: true) }
+
+  /// Leaves the loop and closes the descriptor. Safe to repeat.
+  public final func close() {
+    if isClosed { return }
+    isClosed = true
+    output.release()
+    loop.remove(self)
+    shutDown(descriptorNumber: number)
+    onClosed()
+  }
+
+  /// There is something to receive, or an end or error to learn of.
+  open func onReadable() {}
+  /// Everything queued has been sent.
+  open func onDrained() {}
+  /// Some of what is queued has been sent.
+  open func onProgress() {}
+  /// The peer is gone; the default closes.
+  open func onBroken() { close() }
+  /// Called once, after the connection has left the loop.
+  open func onClosed() {}
+}

@@ -1,0 +1,86 @@
+internal import COpenSSL
+
+/// The owner of one X.509 certificate.
+@safe final class Certificate {
+  let pointer: OpaquePointer
+  init(owning pointer: OpaquePointer) { unsafe self.pointer = pointer }
+  deinit { unsafe X509_free(pointer) }
+
+  /// Whole days until it expires; nil if it is not valid now.
+  var daysLeft: Int? {
+    var (days, seconds): (Int32, Int32) = (0, 0)
+    let end = unsafe X509_get0_notAfter(pointer)
+    let start = unsafe X509_get0_notBefore(pointer)
+    guard unsafe ASN1_TIME_diff(&days, &seconds, nil, end) == 1, days >= 0, seconds >= 0,
+      unsafe X509_cmp_current_time(start) < 0
+    else { return nil }
+    return Int(days)
+  }
+}
+
+/// The owner of one private key.
+@safe final class PrivateKey {
+  let pointer: OpaquePointer
+  init(owning pointer: OpaquePointer) { unsafe self.pointer = pointer }
+  deinit { unsafe EVP_PKEY_free(pointer) }
+}
+
+/// A certificate chain and the private key of its first certificate, checked to belong together and
+/// to be valid now.
+public final class CertifiedKey {
+  let leaf: Certificate
+  let chain: [Certificate]
+  let key: PrivateKey
+  /// Whole days until the certificate expires.
+  public let daysLeft: Int
+  /// A chain longer than this is no chain of a public authority.
+  static let chainCertificatesMax = 8
+
+  /// Reads PEM text. The key's text should be wiped by the caller.
+  public init(certificatePEM: [UInt8], keyPEM: [UInt8]) throws(TLSError) {
+    let certificates = Self.certificates(in: certificatePEM)
+    guard let leaf = certificates.first, certificates.count <= Self.chainCertificatesMax else {
+      throw .certificateUnusable
+    }
+    guard let key = Self.privateKey(in: keyPEM) else { throw .keyUnusable }
+    guard unsafe X509_check_private_key(leaf.pointer, key.pointer) == 1 else {
+      throw .keyDoesNotMatch
+    }
+    guard let daysLeft = leaf.daysLeft else { throw .certificateExpired }
+    self.leaf = leaf
+    self.chain = Array(certificates.dropFirst())
+    self.key = key
+    self.daysLeft = daysLeft
+  }
+
+  private static func certificates(in pem: [UInt8]) -> [Certificate] {
+    // The memory BIO reads the array only while it lives, which is inside the closure.
+    unsafe pem.withUnsafeBytes { bytes in
+      guard let bio = unsafe BIO_new_mem_buf(bytes.baseAddress, Int32(clamping: bytes.count)) else {
+        return []
+      }
+      defer { unsafe BIO_free(bio) }
+      var found: [Certificate] = []
+      while found.count <= chainCertificatesMax,
+        let certificate = unsafe PEM_read_bio_X509(bio, nil, nil, nil)
+      {
+        found.append(unsafe Certificate(owning: certificate))
+      }
+      ERR_clear_error()
+      return found
+    }
+  }
+
+  private static func privateKey(in pem: [UInt8]) -> PrivateKey? {
+    unsafe pem.withUnsafeBytes { bytes in
+      guard let bio = unsafe BIO_new_mem_buf(bytes.baseAddress, Int32(clamping: bytes.count)) else {
+        return nil
+      }
+      defer { unsafe BIO_free(bio) }
+      // An encrypted key is unusable here: nobody is there to type a passphrase.
+      let key = unsafe PEM_read_bio_PrivateKey(bio, nil, { _, _, _, _ in 0 }, nil)
+      ERR_clear_error()
+      return unsafe key.map { unsafe PrivateKey(owning: $0) }
+    }
+  }
+}
