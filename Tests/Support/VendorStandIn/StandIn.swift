@@ -1,5 +1,4 @@
 import Glibc
-import Synchronization
 
 /// Everything that one running stand-in shares between its connections.
 final class StandIn: Sendable {
@@ -14,7 +13,7 @@ final class StandIn: Sendable {
   let sharedSalt: Bytes?
   let dateText: String
 
-  private let port = Mutex<Int?>(nil)
+  private let port = Guarded<Int?>(nil)
 
   init(
     options: Options, apiKey: Bytes?, scenario: Scenario, log: Log, keeper: SecretKeeper

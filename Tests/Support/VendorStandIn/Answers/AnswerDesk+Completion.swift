@@ -96,7 +96,7 @@ struct OpenAIDialect: Dialect {
     switch step {
     case .open(let choice):
       let delta: JSON = ["role": "assistant", "content": ""]
-      return chunk([choiceChunk(choice, delta)], .opening, completion: 0)
+      return chunk([choiceChunk(choice, delta)], .framing, completion: 0)
     case .piece(let choice, let index, _):
       let piece = said.pieces[index]
       let delta = isChat ? delta(piece) : .text(piece.bytes)

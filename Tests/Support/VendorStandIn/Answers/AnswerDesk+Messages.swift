@@ -79,7 +79,7 @@ struct AnthropicDialect: Dialect {
     case .blockStart(let block, let kind): return start(block, kind)
     case .piece(_, let index, let block): return delta(said.pieces[index], block)
     case .blockStop(let block):
-      return named("content_block_stop", ["index": .int(block)], .closing)
+      return named("content_block_stop", ["index": .int(block)], .framing)
     case .close, .usage:
       let delta: JSON = ["delta": ["stop_reason": stopReason, "stop_sequence": nil]]
       guard mode != .none else { return named("message_delta", delta, .closing) }
@@ -94,7 +94,7 @@ struct AnthropicDialect: Dialect {
     let known = mode.isRunning ? Usage(prompt: usage.prompt, cached: usage.cached) : Usage()
     if mode != .none { message = message + ["usage": known.anthropic(mode)] }
     return named(
-      "message_start", ["message": message], .opening, reporting: mode.isRunning ? known : nil)
+      "message_start", ["message": message], .framing, reporting: mode.isRunning ? known : nil)
   }
 
   private func start(_ block: Int, _ kind: Completion.Piece.Kind) -> StreamEvent {
@@ -108,7 +108,7 @@ struct AnthropicDialect: Dialect {
         ]
       }
     let members: JSON = ["index": .int(block), "content_block": content]
-    return named("content_block_start", members, .opening)
+    return named("content_block_start", members, .framing)
   }
 
   private func delta(_ piece: Completion.Piece, _ block: Int) -> StreamEvent {

@@ -42,7 +42,8 @@ struct WAVHead {
     func number(at place: Int) -> Int {
       (0..<4).reduce(0) { $0 | Int(file[place + $1]) << (8 * $1) }
     }
-    guard file.count >= 12, file.starts(with: "RIFF"), Bytes(file[8..<12]).isEqual(to: "WAVE") else {
+    guard file.count >= 12, file.starts(with: "RIFF"), Bytes(file[8..<12]).isEqual(to: "WAVE")
+    else {
       return nil
     }
     var place = 12
@@ -50,7 +51,9 @@ struct WAVHead {
     while place + 8 <= file.count {
       let name = Bytes(file[place..<(place + 4)])
       let size = number(at: place + 4)
-      if name.isEqual(to: "fmt "), place + 20 <= file.count { bytesPerSecond = number(at: place + 16) }
+      if name.isEqual(to: "fmt "), place + 20 <= file.count {
+        bytesPerSecond = number(at: place + 16)
+      }
       if name.isEqual(to: "data") {
         guard bytesPerSecond > 0 else { return nil }
         seconds = (min(size, file.count - place - 8) + bytesPerSecond - 1) / bytesPerSecond

@@ -12,6 +12,8 @@ struct Completion {
     case toolCalls = "tool_calls"
   }
 
+  private static let choicesMax = 128
+  private static let tokensMax = 1 << 24
   private static let argumentPieceBytes = 8
   private static let bigPieceBytes = 4096
 
@@ -23,7 +25,8 @@ struct Completion {
   init(_ prompt: Prompt, call: Call, fault: Fault, scenario: Scenario) throws(ModelError) {
     let request = call.json
     let cap = try Self.cap(request)
-    choices = call.route == .messages ? 1 : try Self.count("n", in: request) ?? 1
+    choices =
+      call.route == .messages ? 1 : try Self.count("n", in: request, max: Self.choicesMax) ?? 1
     let isTool = prompt.lastUserText.starts(with: "call:") && request["tools"] != nil
     var left = cap.map { $0 * 4 } ?? Int.max
     for word in Self.words(fault.reasoning ?? scenario.reasoning ?? []) {
@@ -38,14 +41,16 @@ struct Completion {
   }
 
   private static func cap(_ request: JSON) throws(ModelError) -> Int? {
-    let old = try count("max_tokens", in: request)
-    return try count("max_completion_tokens", in: request) ?? old
+    let old = try count("max_tokens", in: request, max: tokensMax)
+    return try count("max_completion_tokens", in: request, max: tokensMax) ?? old
   }
 
-  private static func count(_ name: String, in request: JSON) throws(ModelError) -> Int? {
+  private static func count(
+    _ name: String, in request: JSON, max: Int
+  ) throws(ModelError) -> Int? {
     guard let value = request[name], !value.isNull else { return nil }
-    guard let count = value.integer, (1...(1 << 24)).contains(count) else {
-      throw ModelError.badRequest("\(name) must be at least 1")
+    guard let count = value.integer, (1...max).contains(count) else {
+      throw ModelError.badRequest("\(name) must be from 1 to \(max)")
     }
     return count
   }
@@ -53,7 +58,9 @@ struct Completion {
   private static func content(_ prompt: Prompt, _ fault: Fault, _ scenario: Scenario) -> [Bytes] {
     if let count = fault.contentBytes {
       let starts = stride(from: 0, to: count, by: bigPieceBytes)
-      return starts.map { Bytes(repeating: UInt8(ascii: "x"), count: min(bigPieceBytes, count - $0)) }
+      return starts.map {
+        Bytes(repeating: UInt8(ascii: "x"), count: min(bigPieceBytes, count - $0))
+      }
     }
     let text = fault.text ?? scenario.text ?? Bytes("Echo: ") + prompt.lastUserText
     var words = words(text)
@@ -65,9 +72,11 @@ struct Completion {
   /// Cut before each space, so that the pieces join to the whole.
   private static func words(_ text: Bytes) -> [Bytes] {
     var words: [Bytes] = []
-    for byte in text {
-      if words.isEmpty || byte == UInt8(ascii: " ") { words.append([]) }
-      words[words.count - 1].append(byte)
+    var start = 0
+    while start < text.count {
+      let end = text[(start + 1)...].firstIndex(of: UInt8(ascii: " ")) ?? text.count
+      words.append(Bytes(text[start..<end]))
+      start = end
     }
     return words
   }

@@ -14,7 +14,9 @@ struct Prompt {
     for message in request["messages"]?.elements ?? [] {
       let start = text.count
       add(message["content"])
-      if message["role"]?.string?.isEqual(to: "user") == true { lastUserText = Bytes(text[start...]) }
+      if message["role"]?.string?.isEqual(to: "user") == true {
+        lastUserText = Bytes(text[start...])
+      }
     }
     if let tools = request.member("tools") { text += body[tools.span] }
     let start = text.count

@@ -1,5 +1,3 @@
-import Synchronization
-
 /// Which prompt prefixes were seen before, per salt and model, in blocks of 16 tokens.
 ///
 /// As in the model server, a block is known by a hash chained over all blocks before it, so the
@@ -10,7 +8,7 @@ final class PromptCache: Sendable {
   /// 8 bytes each; when full, all is forgotten at once.
   private static let blocksMax = 1 << 20
 
-  private let known = Mutex(Set<UInt64>())
+  private let known = Guarded(Set<UInt64>())
   /// Salted with the marker: that keeps the marker in the program.
   private let seed: UInt64
 

@@ -1,6 +1,7 @@
 /// One event of a stream as it leaves.
 struct StreamEvent {
-  enum Part { case opening, content, closing }
+  /// Framing goes out whatever happens to the content; closing only after all of it.
+  enum Part { case framing, content, closing }
 
   /// Each is one write.
   let lines: [Bytes]

@@ -1,3 +1,5 @@
+import Glibc
+
 /// The control socket: one JSON object per line, one line in reply. The README has the verbs.
 struct Control: Sendable {
   /// A rule with a large body fits; nothing sent here is longer.
@@ -11,8 +13,7 @@ struct Control: Sendable {
         Clock.sleep(milliseconds: 10)
         continue
       }
-      let wire = Threads.start { serve(connection) }
-      if !wire { _ = Wire(socket: connection, session: nil) }
+      if !Threads.start({ serve(connection) }) { close(connection) }
     }
   }
 

@@ -1,26 +1,41 @@
-import Synchronization
-
 /// The memory of what clients did. Bounded: old records go first, sums stay.
 final class Recorder: Sendable {
   /// About 1 KB each: a test reads its own few, a load test reads the sums.
   static let recordsMax = 8192
 
-  private struct Key: Hashable {
+  private struct Key: Hashable, Sendable {
     let path: Bytes
     let model: Bytes
   }
 
-  private struct State {
+  private struct State: Sendable {
+    /// Number of the first request since the last `forget`, and of the next to come.
     var first = 1
-    var countedFrom = 1
+    var next = 1
+    /// A ring: request `n` lies at `(n - first) % recordsMax`.
     var records: [Record] = []
-    var dropped = 0
     var inFlight = 0
     var connections = 0
     var totals: [Key: Totals] = [:]
+
+    mutating func add(_ record: Record) {
+      if records.count < recordsMax {
+        records.append(record)
+      } else {
+        records[(record.number - first) % recordsMax] = record
+      }
+    }
+
+    mutating func replace(_ record: Record) {
+      guard record.number >= first, next - record.number <= recordsMax else { return }
+      records[(record.number - first) % recordsMax] = record
+    }
+
+    /// From the oldest on.
+    var inOrder: [Record] { records.sorted { $0.number < $1.number } }
   }
 
-  private let state = Mutex(State())
+  private let state = Guarded(State())
   private let startedAt = Clock.microseconds()
 
   /// Microseconds since the start.
@@ -34,51 +49,42 @@ final class Recorder: Sendable {
   /// Takes up a request and gives it its number, counted from 1.
   func open(_ record: inout Record) {
     var opened = record
-    opened.number = state.withLock { state in
-      if state.records.count >= Self.recordsMax {
-        let excess = Self.recordsMax / 2
-        state.records.removeFirst(excess)
-        state.first += excess
-        state.dropped += excess
-      }
-      opened.number = state.first + state.records.count
-      state.records.append(opened)
+    state.withLock { state in
+      opened.number = state.next
+      state.next += 1
+      state.add(opened)
       state.inFlight += 1
-      return opened.number
     }
     record = opened
   }
 
   /// Replaces what is known of a request, if it is still remembered.
   func update(_ record: Record) {
-    state.withLock { state in
-      let index = record.number - state.first
-      if state.records.indices.contains(index) { state.records[index] = record }
-    }
+    state.withLock { $0.replace(record) }
   }
 
   func close(_ record: Record) {
-    update(record)
     state.withLock { state in
+      state.replace(record)
       state.inFlight -= 1
       // A request that began before `forget` belongs to the time before it.
-      guard record.number >= state.countedFrom else { return }
+      guard record.number >= state.first else { return }
       state.totals[Key(path: record.path, model: record.model ?? []), default: Totals()].add(record)
     }
   }
 
   func forget() {
     state.withLock { state in
-      state.first += state.records.count
-      state.countedFrom = state.first
+      state.first = state.next
       state.records = []
-      state.dropped = 0
       state.totals = [:]
     }
   }
 
   func records(path: Bytes?, model: Bytes?) -> JSON {
-    let (records, dropped) = state.withLock { ($0.records, $0.dropped) }
+    let (records, dropped) = state.withLock {
+      ($0.inOrder, $0.next - $0.first - $0.records.count)
+    }
     let chosen = records.filter {
       (path == nil || path == $0.path) && (model == nil || model == $0.model)
     }

@@ -1,5 +1,3 @@
-import Synchronization
-
 /// A fault and the requests it is for: `{"match":{"path","model","nth"},"do":{…},"times":N}`.
 struct Rule: Sendable {
   private let path: Bytes?
@@ -52,9 +50,9 @@ struct Rule: Sendable {
 
 /// The rules in force, in the order in which they were added; the first whose turn has come wins.
 final class RuleTable: Sendable {
-  private let rules: Mutex<[Rule]>
+  private let rules: Guarded<[Rule]>
 
-  init(_ rules: [Rule]) { self.rules = Mutex(rules) }
+  init(_ rules: [Rule]) { self.rules = Guarded(rules) }
 
   func add(_ rule: Rule) { rules.withLock { $0.append(rule) } }
 

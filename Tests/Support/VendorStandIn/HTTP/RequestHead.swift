@@ -112,6 +112,9 @@ struct RequestHead {
     return !wish.isEqualIgnoringCase("close")
   }
 
+  /// Whether the client waits for a word before it sends its body.
+  var expectsContinue: Bool { self["expect"]?.isEqualIgnoringCase("100-continue") == true }
+
   /// The token of `Authorization: Bearer X`: exactly one space, as the vendor reads it.
   var bearer: Bytes? {
     guard let value = self["authorization"], value.starts(with: "Bearer ") else { return nil }

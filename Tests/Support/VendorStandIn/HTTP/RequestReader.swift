@@ -61,7 +61,7 @@ struct RequestReader {
 
   /// The whole body. `arrived` is called as bytes come, for the recorder.
   mutating func body(of head: RequestHead, arrived: () -> Void) throws(Broken) -> Bytes {
-    if head["expect"]?.isEqualIgnoringCase("100-continue") == true, place == buffer.count {
+    if head.expectsContinue, place == buffer.count {
       guard wire.write(Bytes("HTTP/1.1 100 Continue\r\n\r\n")) else { throw Broken() }
     }
     switch head.framing {
@@ -75,6 +75,7 @@ struct RequestReader {
 
   /// Leaves an unread body behind; false when the connection cannot go on after it.
   mutating func discard(_ head: RequestHead) -> Bool {
+    if head.expectsContinue { return false }
     switch head.framing {
     case .none: return true
     case .length(let length):

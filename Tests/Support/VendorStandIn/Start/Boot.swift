@@ -45,7 +45,8 @@ struct Boot {
     }
     guard options.promptCacheSalt.isEmpty || options.sharesPromptCache else {
       throw Refusal(
-        text: "getting prompt cache salt: promptCacheSalt is set but sharedPromptCache is not enabled"
+        text:
+          "getting prompt cache salt: promptCacheSalt is set but sharedPromptCache is not enabled"
       )
     }
     let key = try readKey()

@@ -1,6 +1,5 @@
 import CLinux
 import Glibc
-import Synchronization
 
 /// Lines on stderr in the two formats of Go's `slog`.
 ///
@@ -35,7 +34,7 @@ final class Log: Sendable {
 
   private let isJSON: Bool
   private let threshold: Int
-  private let turn = Mutex(())
+  private let turn = Guarded(())
 
   /// Only the exact word `text` gives text; an unreadable level falls to warn in text, info in JSON.
   init(format: String, level: String) {
@@ -67,7 +66,9 @@ final class Log: Sendable {
     let line = isJSON ? json(level, message, attributes) : plain(level, message, attributes)
     turn.withLock { _ in
       // The vendor's runtime dies of a broken stderr; SIGPIPE is ignored here for TLS's sake.
-      if !Files.writeAll(line, to: STDERR_FILENO) && pm_errno() == EPIPE { Signals.die(by: SIGPIPE) }
+      if !Files.writeAll(line, to: STDERR_FILENO) && pm_errno() == EPIPE {
+        Signals.die(by: SIGPIPE)
+      }
     }
   }
 

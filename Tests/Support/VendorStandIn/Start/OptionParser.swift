@@ -156,6 +156,7 @@ func helpText() -> String {
     lines.append(name + gap + flag.help + (isZero ? "" : " (default \(value))"))
   }
   lines.append("  -h, --help" + String(repeating: " ", count: 34) + "help for privatemode-proxy")
-  lines.append("  -v, --version" + String(repeating: " ", count: 31) + "version for privatemode-proxy")
+  lines.append(
+    "  -v, --version" + String(repeating: " ", count: 31) + "version for privatemode-proxy")
   return lines.joined(separator: "\n") + "\n"
 }

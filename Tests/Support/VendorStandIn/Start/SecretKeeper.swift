@@ -1,12 +1,10 @@
-import Synchronization
-
 /// The secret shared with the pretend deployment, and the one lock under which the vendor holds it
 /// through attestation and refresh.
 final class SecretKeeper: Sendable {
   /// How often a request that waits for the lock looks again, in milliseconds.
   private static let lockPollMilliseconds = 10
 
-  private struct State {
+  private struct State: Sendable {
     var isHeld = false
     var hasSecret = false
     var isExpired = false
@@ -16,7 +14,7 @@ final class SecretKeeper: Sendable {
     var revoked: Set<Bytes> = []
   }
 
-  private let state = Mutex(State())
+  private let state = Guarded(State())
   private let apiKey: Bytes?
   private let scenario: Scenario
   private let exchange: SecretExchange
@@ -77,7 +75,8 @@ final class SecretKeeper: Sendable {
   func requireSecret(_ wire: Wire) throws(Refusal) {
     try acquire(wire)
     defer { release() }
-    let place = "creating request cipher: initializing renewable request cipher: get latest secret: "
+    let place =
+      "creating request cipher: initializing renewable request cipher: get latest secret: "
     let (hasSecret, isExpired, fails) = state.withLock {
       ($0.hasSecret, $0.isExpired, $0.failsLazily)
     }

@@ -24,7 +24,9 @@ enum Files {
     var piece = Bytes(repeating: 0, count: pieceBytes)
     while content.count < readBytesMax {
       // Safe: the kernel writes at most the length of the array it is given.
-      let count = unsafe piece.withUnsafeMutableBytes { unsafe Glibc.read(file, $0.baseAddress, $0.count) }
+      let count = unsafe piece.withUnsafeMutableBytes {
+        unsafe Glibc.read(file, $0.baseAddress, $0.count)
+      }
       if count < 0 { throw FileFault(call: "read", path: path, number: pm_errno()) }
       if count == 0 { break }
       content.append(contentsOf: piece[..<count])

@@ -8,7 +8,9 @@ enum Sockets {
   /// Listens on every address of both families, as the vendor does; on IPv4 where IPv6 is missing.
   static func listenTCP(port: UInt16) -> Result<Int32, Errno> {
     let wide = listenIPv6(port: port)
-    if case .failure(let fault) = wide, fault.number == EAFNOSUPPORT { return listenIPv4(port: port) }
+    if case .failure(let fault) = wide, fault.number == EAFNOSUPPORT {
+      return listenIPv4(port: port)
+    }
     return wide
   }
 

@@ -34,7 +34,9 @@ final class Wire {
   private func receive() -> Int {
     while true {
       // Safe: the kernel writes at most the length of the array.
-      let count = unsafe scratch.withUnsafeMutableBytes { unsafe recv(socket, $0.baseAddress, $0.count, 0) }
+      let count = unsafe scratch.withUnsafeMutableBytes {
+        unsafe recv(socket, $0.baseAddress, $0.count, 0)
+      }
       if count < 0 && pm_errno() == EINTR { continue }
       return count
     }

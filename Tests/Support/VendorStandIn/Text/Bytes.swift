@@ -1,7 +1,7 @@
 /// Text and bodies are bytes throughout; Swift strings appear only in messages for people.
 typealias Bytes = [UInt8]
 
-extension Array<UInt8> {
+extension [UInt8] {
   init(_ text: String) { self = Array(text.utf8) }
 
   mutating func add(_ text: String) { append(contentsOf: text.utf8) }
@@ -22,7 +22,9 @@ extension Array<UInt8> {
     guard let first = pattern.first, count >= pattern.count else { return nil }
     var place = start
     while place <= count - pattern.count {
-      guard let hit = self[place...(count - pattern.count)].firstIndex(of: first) else { return nil }
+      guard let hit = self[place...(count - pattern.count)].firstIndex(of: first) else {
+        return nil
+      }
       if self[hit..<(hit + pattern.count)].elementsEqual(pattern) { return hit }
       place = hit + 1
     }

@@ -119,33 +119,45 @@ extension JSON {
     }
   }
 
+  /// Copies runs of plain bytes, and spells out the rest.
   private static func write(_ text: Bytes, to output: inout Bytes, _ escapes: Escapes) {
     output.append(UInt8(ascii: "\""))
-    for (index, byte) in text.enumerated() {
-      switch byte {
-      case UInt8(ascii: "\""), UInt8(ascii: "\\"):
-        output.append(UInt8(ascii: "\\"))
-        output.append(byte)
-      case 0x08: output.add("\\b")
-      case 0x09: output.add("\\t")
-      case 0x0a: output.add("\\n")
-      case 0x0c: output.add("\\f")
-      case 0x0d: output.add("\\r")
-      case 0..<0x20: output.add("\\u00" + [byte].hexadecimal)
-      case UInt8(ascii: "<"), UInt8(ascii: ">"), UInt8(ascii: "&"):
-        if escapes == .go { output.add("\\u00" + [byte].hexadecimal) } else { output.append(byte) }
-      case 0xa8, 0xa9:
-        // U+2028 and U+2029 are E2 80 A8 and E2 80 A9.
-        let isSeparator = index >= 2 && text[index - 2] == 0xe2 && text[index - 1] == 0x80
-        if escapes == .go && isSeparator {
-          output.removeLast(2)
-          output.add(byte == 0xa8 ? "\\u2028" : "\\u2029")
-        } else {
-          output.append(byte)
-        }
-      default: output.append(byte)
+    var start = 0
+    while start < text.count {
+      var end = start
+      while end < text.count, !isSpecial(text[end], escapes) { end += 1 }
+      output += text[start..<end]
+      guard end < text.count else { break }
+      if text[end] == 0xe2 {
+        let separator = [0xa8, 0xa9].first { text[end...].starts(with: [0xe2, 0x80, $0]) }
+        output += separator.map { Bytes($0 == 0xa8 ? "\\u2028" : "\\u2029") } ?? [0xe2]
+        start = end + (separator == nil ? 1 : 3)
+      } else {
+        output += escape(text[end])
+        start = end + 1
       }
     }
     output.append(UInt8(ascii: "\""))
+  }
+
+  /// Whether a byte is, or begins, something that may need an escape.
+  private static func isSpecial(_ byte: UInt8, _ escapes: Escapes) -> Bool {
+    switch byte {
+    case 0..<0x20, UInt8(ascii: "\""), UInt8(ascii: "\\"): true
+    case UInt8(ascii: "<"), UInt8(ascii: ">"), UInt8(ascii: "&"), 0xe2: escapes == .go
+    default: false
+    }
+  }
+
+  private static func escape(_ byte: UInt8) -> Bytes {
+    switch byte {
+    case UInt8(ascii: "\""), UInt8(ascii: "\\"): [UInt8(ascii: "\\"), byte]
+    case 0x08: Bytes("\\b")
+    case 0x09: Bytes("\\t")
+    case 0x0a: Bytes("\\n")
+    case 0x0c: Bytes("\\f")
+    case 0x0d: Bytes("\\r")
+    default: Bytes("\\u00" + [byte].hexadecimal)
+    }
   }
 }

@@ -10,7 +10,8 @@ enum JSONFault: Error {
     switch self {
     case .unexpectedEnd: "unexpected EOF"
     case .tooDeep: "exceeded max depth"
-    case .unexpectedByte(let byte): "invalid character \(quoted(byte)) looking for beginning of value"
+    case .unexpectedByte(let byte):
+      "invalid character \(quoted(byte)) looking for beginning of value"
     case .trailingBytes(let byte): "invalid character \(quoted(byte)) after top-level value"
     }
   }
@@ -134,17 +135,21 @@ struct JSONReader {
   private mutating func string() throws(JSONFault) -> Bytes {
     place += 1
     var text: Bytes = []
-    while place < bytes.count {
+    while true {
+      let start = place
+      while place < bytes.count, bytes[place] != 0x22, bytes[place] != 0x5c, bytes[place] >= 0x20 {
+        place += 1
+      }
+      text += bytes[start..<place]
+      guard place < bytes.count else { throw .unexpectedEnd }
       let byte = bytes[place]
       place += 1
       switch byte {
       case UInt8(ascii: "\""): return text
       case UInt8(ascii: "\\"): try escape(into: &text)
-      case 0..<0x20: throw .unexpectedByte(byte)
-      default: text.append(byte)
+      default: throw .unexpectedByte(byte)
       }
     }
-    throw .unexpectedEnd
   }
 
   private mutating func escape(into text: inout Bytes) throws(JSONFault) {

@@ -3,10 +3,8 @@ extension Exchange {
   func play(_ script: StreamScript, _ fault: Fault) {
     for step in script.steps {
       let event = script.dialect.event(step)
-      let isPastOpening = event.part != .opening
-      if isPastOpening, let turn = fault.turn,
-        record.contentEvents >= fault.turnAfter || event.part != .content
-      {
+      let isDue = event.part == .closing || record.contentEvents >= fault.turnAfter
+      if isDue, event.part != .framing, let turn = fault.turn {
         return take(turn, script.dialect)
       }
       if event.part == .content {

@@ -26,7 +26,7 @@ extension Exchange {
     try retryWhenAsked(fault)
     if try replyWithError(fault) { return }
     try replyWithAnswer(call, fault)
-    log("Forwarding finished successfully")
+    if record.isComplete { log("Forwarding finished successfully") }
   }
 
   /// A trigger counts only when the scenario lists it among the models.

@@ -162,7 +162,9 @@ final class Exchange {
       "remoteAddress": .text(remote), "method": .text(head.method.text),
       "path": .text(target.text), "requestID": .text(head["x-request-id"]?.text ?? "unknown"),
       "userAgent": .text(head["user-agent"]?.text ?? ""), "shardKey": .text(shardKey),
-      "contentLength": .number(body?.count ?? -1), "error": error.map(Log.Attribute.text),
+      "contentLength": .number(body?.count ?? -1),
+      "responseStatus": record.status.map(Log.Attribute.number),
+      "error": error.map(Log.Attribute.text),
     ]
     standIn.log.write(level, message, attributes)
   }
