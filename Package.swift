@@ -101,5 +101,6 @@ let package = Package(
     .target(
       name: "VendorStandIn", dependencies: ["CLinux", "COpenSSL"],
       path: "Tests/Support/VendorStandIn", exclude: ["README.md"], swiftSettings: strict),
+    tests("PMSupervisionTests", ["PMSupervision", "PMWire"]),
   ]
 )

@@ -1,0 +1,86 @@
+internal import PMWire
+
+/// The gate: no verdict `passed`, no public listener.
+extension Supervision {
+  mutating func begin() {
+    if settings.isDevelopment {
+      gate = .notAttested
+      effects.append(.record(.gate(gate)))
+      bind()
+    } else {
+      appraise()
+    }
+  }
+
+  mutating func appraise() {
+    guard !isAppraising, !isLeaving else { return }
+    isAppraising = true
+    timers.cancel(.gateRetry)
+    timers.cancel(.gateRecheck)
+    timers.set(.appraisal, now.adding(seconds: Limits.appraisalSecondsMax))
+    effects.append(.appraise)
+  }
+
+  mutating func take(_ verdict: Verdict) {
+    guard isAppraising, !settings.isDevelopment else { return }
+    isAppraising = false
+    timers.cancel(.appraisal)
+    switch verdict {
+    case .passed:
+      unavailableInRow = 0
+      setGate(.passed)
+      timers.set(.gateRecheck, now.adding(seconds: Limits.gateRecheckSeconds))
+      if !isListening { bind() }
+      settleGateOrders(.done)
+    case .refused(let token):
+      unavailableInRow = 0
+      setGate(.refused(token: token))
+      shut()
+      settleGateOrders(.failed(.gate))
+    case .unavailable(let token):
+      unavailableInRow += 1
+      // An open gate bears two of these: a service that does not answer says nothing of us.
+      if !isListening || unavailableInRow >= Limits.gateUnavailableMax {
+        setGate(.unavailable(token: token))
+        shut()
+      }
+      let seconds = Limits.gateRetrySeconds << min(unavailableInRow - 1, 8)
+      timers.set(.gateRetry, now.adding(seconds: min(seconds, Limits.gateRetrySecondsMax)))
+      settleGateOrders(.failed(.gate))
+    }
+  }
+
+  private mutating func setGate(_ state: GateState) {
+    if gate == state { return }
+    gate = state
+    effects.append(.record(.gate(state)))
+  }
+
+  private var isGateOpen: Bool { gate == .passed || gate == .notAttested }
+
+  mutating func bind() {
+    guard isGateOpen, !isListening, !isBinding, !isLeaving else { return }
+    isBinding = true
+    effects.append(.bind)
+  }
+
+  mutating func bound(_ isBound: Bool) {
+    guard isBinding else { return }
+    isBinding = false
+    if !isBound {
+      timers.set(.bindRetry, now.adding(seconds: Limits.gateRetrySeconds))
+    } else if isGateOpen {
+      isListening = true
+      hasBegun = true
+    } else {
+      effects.append(.closeListeners)
+    }
+  }
+
+  private mutating func shut() {
+    timers.cancel(.bindRetry)
+    if isListening { effects.append(.closeListeners) }
+    isListening = false
+    stop(.edge, .gateShut, .gate)
+  }
+}
