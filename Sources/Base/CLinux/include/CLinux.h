@@ -43,6 +43,11 @@ struct pm_ucred { int pid; unsigned int uid; unsigned int gid; };
 _Static_assert(sizeof(struct pm_ucred) == 12, "size of struct ucred");
 static const int pm_SCM_CREDENTIALS = 0x02;
 
+// macro: the pid in what waitid tells; hidden: two constants
+static inline int pm_siginfo_pid(siginfo_t news) { return news.si_pid; }
+static const int pm_SCM_RIGHTS = 0x01;
+static const int pm_POSIX_SPAWN_SETSID = 0x80;
+
 // hidden
 extern int pm_accept4(int, struct sockaddr *, socklen_t *, int) __asm__("accept4");
 extern int pm_pipe2(int[2], int) __asm__("pipe2");

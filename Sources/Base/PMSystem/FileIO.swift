@@ -1,0 +1,150 @@
+internal import CLinux
+internal import Glibc
+
+/// Whole files of bounded size.
+public enum FileIO {
+  /// Reads all of a file. A longer one is `tooLong`: nothing is cut silently.
+  public static func read(
+    _ path: String, bytesMax: Int, followingLink: Bool = true
+  ) throws(SystemError) -> [UInt8] {
+    let file = try open(path, followingLink: followingLink)
+    return try read(file, bytesMax: bytesMax)
+  }
+
+  /// Opens for reading, close-on-exec. Never waits on a fifo.
+  public static func open(
+    _ path: String, followingLink: Bool = true
+  ) throws(SystemError) -> OwnedDescriptor {
+    let flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | (followingLink ? 0 : O_NOFOLLOW)
+    guard let file = OwnedDescriptor(result: unsafe Glibc.open(path, flags)) else { throw .last(.open) }
+    return file
+  }
+
+  /// Reads all of an open file from its start, wherever its offset is: a descriptor handed to
+  /// several processes has one offset for all.
+  public static func read(
+    _ file: borrowing OwnedDescriptor, bytesMax: Int
+  ) throws(SystemError) -> [UInt8] {
+    var bytes: [UInt8] = []
+    var chunk = [UInt8](repeating: 0, count: 64 << 10)
+    while true {
+      let number = file.number
+      let offset = bytes.count
+      // The kernel writes at most the length of the chunk.
+      let n = unsafe chunk.withUnsafeMutableBytes {
+        unsafe pread(number, $0.baseAddress, $0.count, offset)
+      }
+      if n < 0 {
+        if pm_errno() == EINTR { continue }
+        throw .last(.read)
+      }
+      if n == 0 { return bytes }
+      guard bytes.count + n <= bytesMax else { throw SystemError(.tooLong, 0) }
+      bytes += chunk[0..<n]
+    }
+  }
+
+  /// Writes all bytes to a descriptor that blocks, or fails.
+  public static func write(
+    _ bytes: [UInt8], to file: borrowing OwnedDescriptor
+  ) throws(SystemError) {
+    var done = 0
+    while done < bytes.count {
+      let number = file.number
+      let n = unsafe bytes.withUnsafeBytes {
+        unsafe Glibc.write(number, $0.baseAddress?.advanced(by: done), $0.count - done)
+      }
+      if n < 0 {
+        if pm_errno() == EINTR { continue }
+        throw .last(.write)
+      }
+      done += n
+    }
+  }
+
+  /// Replaces a file so that a reader, or a crash, sees the old or the new one and nothing else.
+  public static func replace(
+    _ path: String, with bytes: [UInt8], mode: UInt32, owner: Account? = nil
+  ) throws(SystemError) {
+    let temporary = path + ".new"
+    _ = unsafe unlink(temporary)
+    let flags = O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW
+    // Closed to others until it is complete.
+    guard let file = OwnedDescriptor(result: unsafe Glibc.open(temporary, flags, 0o600)) else {
+      throw .last(.open)
+    }
+    do throws(SystemError) {
+      try write(bytes, to: file)
+      if let owner, fchown(file.number, owner.uid, owner.gid) != 0 { throw SystemError.last(.chown) }
+      guard fchmod(file.number, mode) == 0 else { throw SystemError.last(.chmod) }
+      guard fsync(file.number) == 0 else { throw SystemError.last(.fsync) }
+      guard unsafe rename(temporary, path) == 0 else { throw SystemError.last(.rename) }
+    } catch {
+      _ = unsafe unlink(temporary)
+      throw error
+    }
+  }
+
+  /// Makes a folder, or keeps the one that is there.
+  public static func makeFolder(
+    _ path: String, mode: UInt32, owner: Account? = nil
+  ) throws(SystemError) {
+    if unsafe mkdir(path, mode) != 0, pm_errno() != EEXIST { throw .last(.mkdir) }
+    guard let folder = OwnedDescriptor(
+      result: unsafe Glibc.open(path, O_RDONLY | O_CLOEXEC | O_DIRECTORY | O_NOFOLLOW))
+    else { throw .last(.open) }
+    if let owner, fchown(folder.number, owner.uid, owner.gid) != 0 { throw .last(.chown) }
+    guard fchmod(folder.number, mode) == 0 else { throw .last(.chmod) }
+  }
+
+  /// What a program's file must be: regular, and not writable by others than its owner.
+  public static func isPlainAndPrivate(_ file: borrowing OwnedDescriptor) -> Bool {
+    var status = stat()
+    guard unsafe fstat(file.number, &status) == 0 else { return false }
+    return status.st_mode & S_IFMT == S_IFREG && status.st_mode & 0o022 == 0
+  }
+
+  /// The owner of an open file; nil if the kernel does not say.
+  public static func owner(_ file: borrowing OwnedDescriptor) -> UInt32? {
+    var status = stat()
+    return unsafe fstat(file.number, &status) == 0 ? status.st_uid : nil
+  }
+
+  /// Takes the lock of an open file, or gives false if another process has it (flock(2)).
+  public static func lock(_ path: String) throws(SystemError) -> OwnedDescriptor? {
+    let flags = O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW
+    guard let file = OwnedDescriptor(result: unsafe Glibc.open(path, flags, 0o600)) else {
+      throw .last(.open)
+    }
+    if flock(file.number, LOCK_EX | LOCK_NB) == 0 { return file }
+    if pm_errno() == EWOULDBLOCK { return nil }
+    throw .last(.flock)
+  }
+}
+
+/// Memory that looks like a file and cannot change any more (memfd_create(2), F_ADD_SEALS).
+public enum SealedMemory {
+  // From <linux/memfd.h> and <linux/fcntl.h>, which Swift does not see.
+  private static let closeOnExec: UInt32 = 0x1
+  private static let allowSealing: UInt32 = 0x2
+  private static let executable: UInt32 = 0x10
+  private static let addSeals: Int32 = 1033
+  /// Seal, shrink, grow, write.
+  private static let allSeals: Int32 = 0xF
+
+  /// Holds `bytes` for good. `name` shows in /proc only.
+  public static func make(
+    _ bytes: [UInt8], name: String, isExecutable: Bool = false
+  ) throws(SystemError) -> OwnedDescriptor {
+    let flags = closeOnExec | allowSealing
+    var result = unsafe pm_memfd_create(name, flags | (isExecutable ? executable : 0))
+    // Before Linux 6.3 the flag does not exist and all such files are executable.
+    if result < 0, isExecutable, pm_errno() == EINVAL {
+      result = unsafe pm_memfd_create(name, flags)
+    }
+    guard let memory = OwnedDescriptor(result: result) else { throw .last(.memfd) }
+    try FileIO.write(bytes, to: memory)
+    guard fcntl(memory.number, addSeals, allSeals) == 0 else { throw .last(.fcntl) }
+    return memory
+  }
+}

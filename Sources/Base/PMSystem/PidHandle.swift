@@ -1,0 +1,64 @@
+internal import CLinux
+internal import Glibc
+
+/// A child process by its pidfd: its number cannot come to mean another process.
+public final class PidHandle: EventSource {
+  /// How a process ended (wait(2)).
+  public enum Status: Equatable, Sendable {
+    case code(Int32)
+    case signal(Int32)
+  }
+
+  public let pid: Int32
+  private let onExit: (Status) -> Void
+
+  /// For a child that was just started and not waited for, so that the pid is still its own.
+  public init(pid: Int32, onExit: @escaping (Status) -> Void) throws(SystemError) {
+    guard let descriptor = OwnedDescriptor(result: pm_pidfd_open(pid)) else {
+      throw .last(.pidfdOpen)
+    }
+    self.pid = pid
+    self.onExit = onExit
+    super.init(descriptor)
+  }
+
+  /// Sends a signal; false if the process has ended.
+  @discardableResult public func send(signal: Int32) -> Bool {
+    pm_pidfd_send_signal(number, signal) == 0
+  }
+
+  /// Kills the process group that the child leads; for where there is no cgroup. Only while the
+  /// child has not been waited for: then the number is still its own.
+  public func killGroup() { _ = kill(-pid, SIGKILL) }
+
+  /// Takes the status once the process has ended; then it is gone.
+  public override func onReady(_ readiness: Readiness) {
+    guard isInLoop, let status = Self.reap(pid) else { return }
+    onExit(status)
+  }
+
+  static func reap(_ pid: Int32) -> Status? {
+    var status: Int32 = 0
+    guard unsafe waitpid(pid, &status, WNOHANG) == pid else { return nil }
+    return pm_did_exit(status) != 0
+      ? .code(pm_exit_code(status)) : .signal(pm_signal_number(status))
+  }
+
+  /// Waits for children that are not ours by birth but came to us (PR_SET_CHILD_SUBREAPER), except
+  /// those in `known`. Gives how many there were.
+  public static func reapStrangers(except known: Set<Int32>) -> Int {
+    var count = 0
+    while count < strangersPerTurnMax {
+      var news = unsafe siginfo_t()
+      // WNOWAIT looks without taking: a known child is its handle's to take.
+      guard unsafe waitid(P_ALL, 0, &news, WEXITED | WNOHANG | WNOWAIT) == 0 else { break }
+      let pid = unsafe pm_siginfo_pid(news)
+      guard pid > 0, !known.contains(pid), reap(pid) != nil else { break }
+      count += 1
+    }
+    return count
+  }
+
+  /// Bounds the work of one turn; the next SIGCHLD or turn takes the rest.
+  private static let strangersPerTurnMax = 64
+}
