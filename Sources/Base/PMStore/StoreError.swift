@@ -1,0 +1,14 @@
+/// Why the store refused. Codes are SQLite's extended result codes (sqlite.org/rescode.html).
+public enum StoreError: Error, Equatable, Sendable {
+  /// A call failed: disk full, input or output error, a constraint, and the like.
+  case failed(code: Int32)
+  /// The file is not a database, or its structure does not hold. It is left as it is.
+  case damaged
+  /// The file belongs to a program other than this one.
+  case foreign
+  /// The file was written by a newer version of this program.
+  case newerSchema(found: Int, known: Int)
+
+  /// The result code, where there is one.
+  public var code: Int32 { if case .failed(let code) = self { code } else { 0 } }
+}
