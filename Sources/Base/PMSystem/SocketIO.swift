@@ -31,6 +31,11 @@ public func receive(
   _ descriptor: borrowing OwnedDescriptor, into buffer: inout ByteBuffer, upTo max: Int
 ) -> Transfer { receive(descriptor.number, into: &buffer, upTo: max) }
 
+/// One receive on the socket of a source.
+public func receive(
+  from source: EventSource, into buffer: inout ByteBuffer, upTo max: Int
+) -> Transfer { receive(source.number, into: &buffer, upTo: max) }
+
 /// One send on a descriptor of the caller's.
 public func send(_ bytes: borrowing Span<UInt8>, to descriptor: borrowing OwnedDescriptor) -> Transfer {
   send(bytes, toNumber: descriptor.number)

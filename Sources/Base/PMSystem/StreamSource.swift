@@ -34,6 +34,10 @@ open class StreamSource: EventSource {
     return true
   }
 
+  /// Sends all bytes of a buffer, as above.
+  @discardableResult
+  public final func write(_ buffer: borrowing ByteBuffer) -> Bool { write(buffer.span) }
+
   private func transmit(_ bytes: borrowing Span<UInt8>) -> Transfer {
     guard let number = numberIfOpen else { return .failed }
     return PMSystem.send(bytes, toNumber: number)

@@ -77,10 +77,16 @@ public enum Acceptance: ~Copyable {
 
 /// Takes one waiting connection; non-blocking, close-on-exec. A Unix peer has the address `.any`.
 public func accept(from listener: borrowing OwnedDescriptor) -> Acceptance {
+  accept(listener.number)
+}
+
+/// Takes one connection that waits on the listener of a source.
+public func accept(from listener: EventSource) -> Acceptance { accept(listener.number) }
+
+private func accept(_ number: Int32) -> Acceptance {
   var storage = sockaddr_storage()
   var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
   let flags = Int32(SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue)
-  let number = listener.number
   let result = unsafe withUnsafeMutablePointer(to: &storage) { pointer in
     unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
       unsafe pm_accept4(number, $0, &length, flags)

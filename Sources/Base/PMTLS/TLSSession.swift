@@ -37,9 +37,9 @@ public import PMSystem
 
   /// Takes received ciphertext and appends what it decrypts to `plaintext`. Anything the session has
   /// to say (handshake, alerts, tickets) is in the pipe's output afterwards.
-  public func receive(_ ciphertext: borrowing Span<UInt8>, into plaintext: inout ByteBuffer) -> State {
+  public func receive(_ ciphertext: borrowing ByteBuffer, into plaintext: inout ByteBuffer) -> State {
     if state == .failed || state == .ended { return state }
-    pipe.withInput(ciphertext) {
+    pipe.withInput(ciphertext.span) {
       if state == .handshaking { shakeHands() }
       if state == .established { decrypt(into: &plaintext) }
     }

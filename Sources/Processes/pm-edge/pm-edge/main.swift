@@ -1,1 +1,4 @@
-// Removed with the first source file.
+import PMEdge
+import PMSystem
+
+exitProcess(Edge.run(arguments: Array(CommandLine.arguments.dropFirst())))

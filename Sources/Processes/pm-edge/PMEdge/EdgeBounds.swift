@@ -1,0 +1,44 @@
+/// Bounds of the edge that are not settings. Each says where its number comes from.
+enum EdgeBounds {
+  /// One receive: what the kernel hands over at once costs one system call.
+  static let receiveBytesMax = 64 * 1024
+  /// Bytes a client may send ahead of the answer (pipelining) before its socket is not read.
+  static let pendingBytesMax = 64 * 1024
+  /// Bytes queued towards either side before the other side is not read: four TLS records.
+  static let queuedBytesMax = 256 * 1024
+  /// A refused request's body up to this size is read and dropped, so that the connection stays.
+  static let discardedBodyBytesMax = 256 * 1024
+  /// Connections accepted before other events get their turn.
+  static let acceptsPerTurnMax = 64
+  /// Idle connections kept to each of core and admin.
+  static let idleBackendsMax = 256
+
+  static let handshakeSecondsMax: UInt64 = 10
+  /// From the first byte of a head to its end.
+  static let headSecondsMax: UInt64 = 10
+  /// Between requests; the predecessor's keep-alive.
+  static let idleSecondsMax: UInt64 = 75
+  /// Idle connections older than this are closed while the edge drains.
+  static let idleDrainSecondsMax: UInt64 = 3
+  /// Without a byte of the body.
+  static let bodyStallSecondsMax: UInt64 = 30
+  /// Without the client reading a byte of the answer.
+  static let answerStallSecondsMax: UInt64 = 60
+  /// After a refusal: how long the rest of what the client sends is read, so that the answer is
+  /// not lost to a reset.
+  static let lingerSecondsMax: UInt64 = 2
+  /// How long a request may lie unread in the socket of core or admin while that one restarts.
+  static let backendUnreadSecondsMax: UInt64 = 10
+  /// Between two tries to reach a backend whose backlog is full.
+  static let acceptPauseMilliseconds: UInt64 = 100
+  /// Between two looks at the certificate files.
+  static let certificateLookSeconds: UInt64 = 2
+  /// A certificate or key file longer than this is none.
+  static let certificateFileBytesMax = 1 << 20
+  /// A file of an ACME challenge: token, dot and thumbprint (RFC 8555, 8.3).
+  static let challengeFileBytesMax = 1024
+  /// Session tickets become unreadable after this time.
+  static let ticketKeySecondsMax: UInt64 = 12 * 3600
+  /// Addresses whose requests are counted at once; the oldest idle ones are forgotten.
+  static let trackedAddressesMax = 65_536
+}
