@@ -29,11 +29,4 @@ public enum Inheritance {
   public static let environmentNames = [
     listenCount, listenNames, notifySocket, watchdogMicroseconds, credentialsDirectory,
   ]
-
-  /// What pmctl may hand to the vendor's program (vendor.md 2.1). `GODEBUG` never. The last two
-  /// are heard by the stand-in only, and pmctl sets them in the development profile only.
-  public static let vendorEnvironmentNames = [
-    "https_proxy", "HTTPS_PROXY", "no_proxy", "NO_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR",
-    "GOMEMLIMIT", "GOMAXPROCS", "TMPDIR", "PM_STANDIN_SCENARIO", "PM_STANDIN_CONTROL",
-  ]
 }

@@ -86,9 +86,10 @@ public enum Role: String, CaseIterable, Sendable {
   }
 
   /// The names that may be in the environment of the process; everything else is dropped.
+  /// The stand-in's own are set in the development profile only.
   public var environmentNames: [String] {
     switch self {
-    case .vendor: Inheritance.vendorEnvironmentNames
+    case .vendor: Vendor.environmentNames.union(Vendor.standInEnvironmentNames).sorted()
     case .core, .edge, .admin: Inheritance.environmentNames
     case .prober: []
     }

@@ -1,1 +1,4 @@
-// Removed with the first source file.
+import Glibc
+import PMLaunch
+
+exit(Launch.run(CommandLine.arguments))
