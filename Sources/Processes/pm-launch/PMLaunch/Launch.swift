@@ -89,13 +89,14 @@ public enum Launch {
     if profile == .production { try setLimit(processes, role.threadsMax) }
   }
 
-  /// Sets both limits; without the right to raise the upper one, that one is enough.
+  /// Sets both limits, never above what this process has: raising needs a capability that even the
+  /// supervisor lacks.
   private static func setLimit(
     _ resource: Int32, _ wanted: UInt64
   ) throws(LaunchError) {
     var limit = rlimit()
     guard unsafe getrlimit(resource, &limit) == 0 else { throw .last(.limits) }
-    let most = geteuid() == 0 ? wanted : min(wanted, UInt64(limit.rlim_max))
+    let most = min(wanted, UInt64(limit.rlim_max))
     limit = rlimit(rlim_cur: rlim_t(most), rlim_max: rlim_t(most))
     guard unsafe setrlimit(resource, &limit) == 0 else { throw .last(.limits) }
   }
