@@ -80,9 +80,6 @@ struct Fault: Sendable {
     case "secret_error": binaryError = Bytes(BinaryText.secretFailed)
     case "unreachable": binaryError = Bytes(BinaryText.unreachable)
     case "gpu_policy": binaryError = Bytes(BinaryText.gpuPolicy)
-    case "event":
-      guard let event = LifeEvent(rawValue: try member.text().text) else { throw member.fault }
-      self.event = event
     case "die":
       let (death, after) = try Self.death(member)
       if let after { (turn, turnAfter) = (.death(death), after) } else { self.death = death }

@@ -70,15 +70,14 @@ struct SecretExchange: Sendable {
   }
 
   private func attemptOnce(isKeyAccepted: Bool) throws(ExchangeFault) {
-    if scenario.boot == .noNetwork && options.manifestPath.isEmpty { throw .network }
+    if scenario.boot == .noNetwork { throw .network }
     if let fault = updateManifest() { throw .logging(fault) }
     switch scenario.boot {
-    case .noNetwork: throw .network
     case .badKey: throw .unauthorized
     case .attestationFail: throw .attestation
     case .manifestMismatch: throw .manifestMismatch
     case .manifestUnparseable: throw .manifestUnparseable
-    case .ok, .hang: break
+    case .ok, .hang, .noNetwork: break
     }
     guard isKeyAccepted else { throw .unauthorized }
     Clock.sleep(milliseconds: scenario.delayMilliseconds)

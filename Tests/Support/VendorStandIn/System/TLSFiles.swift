@@ -41,22 +41,25 @@ struct TLSFiles: Sendable {
   }
 
   private func load() throws(TLSFault) -> OpaquePointer {
-    for path in [certificatePath, keyPath] {
-      do throws(FileFault) { _ = try Files.read(path) } catch { throw .file(error) }
-    }
+    guard try holdsPEM(certificatePath) else { throw .noCertificate }
+    guard try holdsPEM(keyPath) else { throw .noKey }
     guard let context = unsafe SSL_CTX_new(TLS_server_method()) else { throw .noCertificate }
-    // Safe: the context is live, and freed on each way out that does not hand it on.
-    do throws(TLSFault) {
-      guard unsafe SSL_CTX_use_certificate_chain_file(context, certificatePath) == 1 else {
-        throw .noCertificate
-      }
-      guard unsafe SSL_CTX_use_PrivateKey_file(context, keyPath, SSL_FILETYPE_PEM) == 1 else {
-        throw unsafe SSL_CTX_check_private_key(context) == 1 ? .noKey : .mismatch
-      }
-      return unsafe context
-    } catch {
+    // Safe: the context is live, and freed on each way out that does not hand it on. The second
+    // call fails for a key that is not the certificate's.
+    guard unsafe SSL_CTX_use_certificate_chain_file(context, certificatePath) == 1,
+      unsafe SSL_CTX_use_PrivateKey_file(context, keyPath, SSL_FILETYPE_PEM) == 1
+    else {
       unsafe SSL_CTX_free(context)
-      throw error
+      throw .mismatch
+    }
+    return unsafe context
+  }
+
+  private func holdsPEM(_ path: String) throws(TLSFault) -> Bool {
+    do throws(FileFault) {
+      return try Files.read(path).index(of: Bytes("-----BEGIN")) != nil
+    } catch {
+      throw .file(error)
     }
   }
 }
