@@ -388,6 +388,7 @@ def test_nothing_starts_upstream_before_the_last_byte(vendor):
         wait_for(lambda: vendor.records())
         time.sleep(0.3)
         record = vendor.records()[-1]
+        assert record["body_first_us"] is not None and record["body_bytes"] is None
         assert record["upstream_us"] is None and record["upstream_runs"] == 0
         assert "Mutating" not in vendor.log
         connection.sendall(body[-1:])

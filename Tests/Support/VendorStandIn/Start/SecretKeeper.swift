@@ -6,6 +6,8 @@ final class SecretKeeper: Sendable {
 
   private struct State: Sendable {
     var isHeld = false
+    /// Held by a refresh that never comes back.
+    var isHung = false
     var hasSecret = false
     var isExpired = false
     var failsLazily = false
@@ -97,6 +99,11 @@ final class SecretKeeper: Sendable {
     }
   }
 
+  /// For the loop, which has no client that could leave.
+  private func acquire() {
+    while !tryAcquire() { Clock.sleep(milliseconds: Self.lockPollMilliseconds) }
+  }
+
   private func tryAcquire() -> Bool {
     state.withLock { state in
       defer { state.isHeld = true }
@@ -117,14 +124,16 @@ final class SecretKeeper: Sendable {
     case .refreshFail: failRefresh(isLasting: false)
     case .refreshFailLasting: failRefresh(isLasting: true)
     case .refreshHang:
-      // The loop's refresh waits its turn like everybody, and then never comes back.
-      while !tryAcquire() { Clock.sleep(milliseconds: Self.lockPollMilliseconds) }
+      acquire()
+      state.withLock { $0.isHung = true }
     case .refreshRelease:
-      release()
-      state.withLock { $0.failsLazily = false }
+      state.withLock { state in
+        if state.isHung { state.isHeld = false }
+        state.isHung = false
+        state.failsLazily = false
+      }
     case .manifestUpdate:
-      log.error("Set secrets", ["error": .text(SecretExchange.staleText)])
-      _ = exchange.updateManifest()
+      attestAnew()
       sayUpdated()
     case .keyRevoked:
       revoke()
@@ -133,9 +142,18 @@ final class SecretKeeper: Sendable {
     }
   }
 
-  private func failRefresh(isLasting: Bool) {
+  /// The exchange failed under the old certificate, so the manifest is fetched again.
+  private func attestAnew() {
+    acquire()
+    defer { release() }
     log.error("Set secrets", ["error": .text(SecretExchange.staleText)])
-    _ = exchange.updateManifest()
+    if let fault = exchange.updateManifest() {
+      log.error("Set secrets", ["error": .text(fault.goText)])
+    }
+  }
+
+  private func failRefresh(isLasting: Bool) {
+    attestAnew()
     log.error("Failed to updated secret", ["component": "secret-loop"])
     log.error("Secret update loop exited", ["component": "secret-loop"])
     state.withLock {

@@ -54,11 +54,10 @@ final class Exchange {
       discard(&reader)
       redirect(to: path)
     case .found(let route):
-      let isInference = route != .models && route != .unstructured
-      if isInference { try standIn.keeper.requireSecret(wire) }
+      if route.isEncrypted { try standIn.keeper.requireSecret(wire) }
       let body = try body(&reader)
       log("Forwarding request")
-      try forward(isInference ? prepare(route, body) : Call(route: route, body: body))
+      try forward(route.hasModel ? prepare(route, body) : Call(route: route, body: body))
     }
   }
 
@@ -78,8 +77,10 @@ final class Exchange {
     do throws(RequestReader.Broken) {
       let content = try reader.body(of: head) {
         let now = standIn.recorder.now
-        record.bodyFirstAt = record.bodyFirstAt ?? now
         record.bodyLastAt = now
+        guard record.bodyFirstAt == nil else { return }
+        record.bodyFirstAt = now
+        standIn.recorder.update(record)
       }
       body = content
       record.bodyBytes = content.count

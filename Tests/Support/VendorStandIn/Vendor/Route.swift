@@ -39,6 +39,12 @@ enum Route: Equatable {
     return tidy
   }
 
+  /// Whether the request needs the secret.
+  var isEncrypted: Bool { self != .models }
+
+  /// Whether the binary looks for a model in the request.
+  var hasModel: Bool { self != .models && self != .unstructured }
+
   /// Whether the binary puts a cache salt into the request.
   var takesSalt: Bool { self == .chat || self == .completions || self == .messages }
 
