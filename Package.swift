@@ -101,6 +101,7 @@ let package = Package(
     .target(
       name: "VendorStandIn", dependencies: ["CLinux", "COpenSSL"],
       path: "Tests/Support/VendorStandIn", exclude: ["README.md"], swiftSettings: strict),
-    tests("PMSupervisionTests", ["PMSupervision", "PMWire"]),
+    tests("PMSupervisionTests", ["PMSupervision", "PMSystem", "PMWire"]),
+    tests("PMAttestTests", ["PMAttest", "PMJSON", "PMSystem"]),
   ]
 )
