@@ -1023,6 +1023,8 @@ def test_online_wrong_model(live):
 
 @online
 def test_online_client_that_leaves(live):
+    if IS_STANDIN:
+        live.rule(chunks=100, chunk_ms=50, times=1)
     body = json.dumps({"model": "gpt-oss-120b", "stream": True, "max_tokens": 500,
                        "messages": [{"role": "user", "content": "Count to 300."}]}).encode()
     with live.raw() as connection:
