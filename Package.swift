@@ -103,5 +103,6 @@ let package = Package(
       path: "Tests/Support/VendorStandIn", exclude: ["README.md"], swiftSettings: strict),
     tests("PMSupervisionTests", ["PMSupervision", "PMSystem", "PMWire"]),
     tests("PMAttestTests", ["PMAttest", "PMJSON", "PMSystem"]),
+    tests("TidyTests", []),
   ]
 )
