@@ -9,6 +9,9 @@ public enum StoreError: Error, Equatable, Sendable {
   /// The file was written by a newer version of this program.
   case newerSchema(found: Int, known: Int)
 
+  /// A value broke a rule of its table; the file itself is sound.
+  public var isConstraint: Bool { code & 0xFF == 19 }  // SQLITE_CONSTRAINT
+
   /// The result code, where there is one.
   public var code: Int32 { if case .failed(let code) = self { code } else { 0 } }
 }

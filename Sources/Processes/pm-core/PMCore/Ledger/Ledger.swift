@@ -1,0 +1,253 @@
+import PMStore
+import PMSystem
+import Synchronization
+
+/// What the ledger's thread has to say of itself.
+enum LedgerStanding: Equatable, Sendable {
+  case open
+  /// SQLite's result code; healing is tried again and again.
+  case failed(code: Int32)
+  case closed
+}
+
+/// The ledger's own thread and what passes between it and the loop. The thread commits whatever is
+/// queued as soon as the last commit ends: batches grow with the load and with the time that the
+/// disk takes, and no timer is involved. Each commit rings the loop's bell once.
+final class Ledger: Sendable {
+  /// Quiet time after which the log is moved into the file.
+  static let checkpointQuietMilliseconds: UInt64 = 1000
+  /// Operations after which that happens under load too: about 40 MiB of log.
+  static let operationsPerCheckpointMax = 20_000
+  /// A failed ledger is opened anew after this long, doubled up to the maximum.
+  static let healMillisecondsFirst: UInt64 = 250
+  static let healMillisecondsMax: UInt64 = 5000
+
+  private struct Exchange {
+    var operations: [LedgerOperation] = []
+    var sets: [ChangeSet] = []
+    var completions: [LedgerCompletion] = []
+    /// Numbers of change sets, and whether they failed.
+    var finishedSets: [(number: UInt64, failed: Bool)] = []
+    var standing = LedgerStanding.open
+    /// True while the thread waits to be rung.
+    var isResting = false
+    var isClosing = false
+    var threadBell: Wake.Bell?
+  }
+
+  private let path: String
+  private let loopBell: Wake.Bell
+  private let exchange = Mutex(Exchange())
+
+  /// The ledger at `path`, which was brought forward already. `loopBell` is rung when there is
+  /// something to collect.
+  init(path: String, loopBell: Wake.Bell) throws(SystemError) {
+    self.path = path
+    self.loopBell = loopBell
+    try startThread { [self] in live() }
+  }
+
+  // MARK: The loop's side
+
+  /// Hands over operations and empties `outbox`.
+  func submit(_ outbox: inout [LedgerOperation]) {
+    if outbox.isEmpty { return }
+    let bell = exchange.withLock { exchange in
+      if exchange.operations.isEmpty {
+        swap(&exchange.operations, &outbox)
+      } else {
+        exchange.operations.append(contentsOf: outbox)
+      }
+      return Self.bellOfRestingThread(&exchange)
+    }
+    outbox.removeAll(keepingCapacity: true)
+    bell?.ring()
+  }
+
+  func submit(_ set: ChangeSet) {
+    let bell = exchange.withLock { exchange in
+      exchange.sets.append(set)
+      return Self.bellOfRestingThread(&exchange)
+    }
+    bell?.ring()
+  }
+
+  /// Ends the thread once everything queued is on disk.
+  func close() {
+    let bell = exchange.withLock { exchange in
+      exchange.isClosing = true
+      return Self.bellOfRestingThread(&exchange)
+    }
+    bell?.ring()
+  }
+
+  /// Takes what was finished since the last time. `completions` must be empty.
+  func collect(
+    _ completions: inout [LedgerCompletion], _ sets: inout [(number: UInt64, failed: Bool)]
+  ) -> LedgerStanding {
+    exchange.withLock { exchange in
+      swap(&exchange.completions, &completions)
+      swap(&exchange.finishedSets, &sets)
+      return exchange.standing
+    }
+  }
+
+  private static func bellOfRestingThread(_ exchange: inout Exchange) -> Wake.Bell? {
+    guard exchange.isResting else { return nil }
+    exchange.isResting = false
+    return exchange.threadBell
+  }
+
+  // MARK: The thread's side
+
+  /// What only the thread touches.
+  private final class Desk {
+    var writer: LedgerWriter?
+    /// The connection that failed, for what it knew.
+    var failedWriter: LedgerWriter?
+    var stranded: [StrandedRequest] = []
+    var healMilliseconds = Ledger.healMillisecondsFirst
+    var operationsSinceCheckpoint = 0
+    /// When to heal or to move the log.
+    var alarmAt = Instant.never
+    var batch: [LedgerOperation] = []
+    var sets: [ChangeSet] = []
+    var completions: [LedgerCompletion] = []
+    var finishedSets: [(number: UInt64, failed: Bool)] = []
+    var isDone = false
+  }
+
+  private func live() {
+    let desk = Desk()
+    do {
+      let loop = try EventLoop()
+      let wake = try Wake { [self] in work(desk) }
+      let alarm = Alarm { [self] in
+        desk.writer == nil ? heal(desk) : checkpoint(desk)
+        work(desk)
+      }
+      try loop.add(wake)
+      try loop.add(alarm)
+      exchange.withLock { $0.threadBell = wake.bell }
+      heal(desk)
+      work(desk)
+      while !desk.isDone {
+        loop.setDeadline(alarm, desk.alarmAt)
+        loop.turn()
+      }
+      exchange.withLock { $0.threadBell = nil }
+    } catch {
+      // Without descriptors for a loop of its own the thread cannot live; nothing is admitted then.
+      publish(desk, standing: .failed(code: 0))
+    }
+  }
+
+  private func work(_ desk: Desk) {
+    while take(desk) {
+      for set in desk.sets {
+        let done = attempt(desk) { (writer) throws(StoreError) in try writer.write(set) }
+        desk.finishedSets.append((set.number, failed: !done))
+      }
+      desk.sets.removeAll(keepingCapacity: true)
+      let batch = desk.batch
+      if !batch.isEmpty {
+        let done = attempt(desk) { (writer) throws(StoreError) in try writer.write(batch) }
+        for operation in batch { complete(operation, failed: !done, desk) }
+      }
+      publish(desk)
+      if desk.operationsSinceCheckpoint >= Self.operationsPerCheckpointMax { checkpoint(desk) }
+    }
+  }
+
+  /// Takes all that is queued; false if nothing is, and then the thread rests.
+  private func take(_ desk: Desk) -> Bool {
+    desk.batch.removeAll(keepingCapacity: true)
+    let isClosing = exchange.withLock { exchange -> Bool? in
+      guard exchange.operations.isEmpty, exchange.sets.isEmpty else {
+        swap(&exchange.operations, &desk.batch)
+        swap(&exchange.sets, &desk.sets)
+        return nil
+      }
+      exchange.isResting = true
+      return exchange.isClosing
+    }
+    guard let isClosing else { return true }
+    if isClosing, !desk.isDone {
+      checkpoint(desk)
+      (desk.writer, desk.failedWriter, desk.isDone) = (nil, nil, true)
+      publish(desk, standing: .closed)
+    }
+    return false
+  }
+
+  /// Does something with the file; false if it fails, or has failed and is not healed yet.
+  private func attempt(
+    _ desk: Desk, _ body: (LedgerWriter) throws(StoreError) -> Void
+  ) -> Bool {
+    guard let writer = desk.writer else { return false }
+    do throws(StoreError) {
+      try body(writer)
+      desk.alarmAt = Instant.now().adding(milliseconds: Self.checkpointQuietMilliseconds)
+      return true
+    } catch {
+      // The file is sound; what asked for the impossible is a defect, and no reason to stop.
+      if error.isConstraint { return false }
+      (desk.writer, desk.failedWriter) = (nil, writer)
+      desk.alarmAt = Instant.now().adding(milliseconds: desk.healMilliseconds)
+      publish(desk, standing: .failed(code: error.code))
+      return false
+    }
+  }
+
+  private func complete(_ operation: LedgerOperation, failed: Bool, _ desk: Desk) {
+    desk.operationsSinceCheckpoint += 1
+    switch operation {
+    case .reserve(let row, let token):
+      desk.completions.append(LedgerCompletion(token: token, failed: failed))
+      if failed { desk.stranded.append(StrandedRequest(id: row.id.bits, wasSent: false)) }
+    case .settle(let row, let token):
+      desk.completions.append(LedgerCompletion(token: token, failed: failed))
+      if failed { desk.stranded.append(StrandedRequest(id: row.id.bits, wasSent: true)) }
+    case .use: break
+    }
+  }
+
+  /// Opens the file anew.
+  private func heal(_ desk: Desk) {
+    do throws(StoreError) {
+      let writer = try LedgerWriter(path: path)
+      try writer.heal(desk.stranded, from: desk.failedWriter, at: .now())
+      desk.stranded = []
+      (desk.writer, desk.failedWriter) = (writer, nil)
+      (desk.healMilliseconds, desk.alarmAt) = (Self.healMillisecondsFirst, .never)
+      publish(desk, standing: .open)
+    } catch {
+      desk.healMilliseconds = min(desk.healMilliseconds * 2, Self.healMillisecondsMax)
+      desk.alarmAt = Instant.now().adding(milliseconds: desk.healMilliseconds)
+      publish(desk, standing: .failed(code: error.code))
+    }
+  }
+
+  private func checkpoint(_ desk: Desk) {
+    if desk.operationsSinceCheckpoint == 0 { return desk.alarmAt = .never }
+    desk.operationsSinceCheckpoint = 0
+    // A log that cannot be moved grows without bound, so that counts as a failure of the ledger.
+    let done = attempt(desk) { (writer) throws(StoreError) in try writer.checkpoint() }
+    if done { desk.alarmAt = .never }
+  }
+
+  /// Hands results to the loop and rings once for them.
+  private func publish(_ desk: Desk, standing: LedgerStanding? = nil) {
+    let mustRing = exchange.withLock { exchange in
+      let wasEmpty = exchange.completions.isEmpty && exchange.finishedSets.isEmpty
+      exchange.completions.append(contentsOf: desk.completions)
+      exchange.finishedSets.append(contentsOf: desk.finishedSets)
+      let isNews = standing.map { $0 != exchange.standing } ?? false
+      if let standing { exchange.standing = standing }
+      return isNews || wasEmpty && !(desk.completions.isEmpty && desk.finishedSets.isEmpty)
+    }
+    desk.completions.removeAll(keepingCapacity: true)
+    desk.finishedSets.removeAll(keepingCapacity: true)
+    if mustRing { loopBell.ring() }
+  }
+}

@@ -1,0 +1,133 @@
+import PMCrypto
+import PMStore
+import PMSystem
+
+extension LedgerChange {
+  func write(to database: Database) throws(StoreError) {
+    switch self {
+    case .putKey(let details): try Self.put(details, in: database)
+    case .deleteKey(let row, let time): try Self.deleteKey(row, at: time, in: database)
+    case .putSetting(let name, let value):
+      let sql =
+        value == nil
+        ? "DELETE FROM setting WHERE name = ?1" : "INSERT OR REPLACE INTO setting VALUES (?1, ?2)"
+      let statement = try database.prepare(sql)
+      try statement.bind(1, text: name.rawValue)
+      if let value { try statement.bind(2, value) }
+      try statement.run()
+    case .putMark(let mark, let value):
+      let statement = try database.prepare("INSERT OR REPLACE INTO setting VALUES (?1, ?2)")
+      try statement.bind(1, text: mark.rawValue)
+      try statement.bind(2, blob: value)
+      try statement.run()
+    case .addModel(let row, let name):
+      let statement = try database.prepare("INSERT INTO model VALUES (?1, ?2)")
+      try statement.bind(1, Int64(row))
+      try statement.bind(2, text: name)
+      try statement.run()
+    case .addPrice(let price): try Self.add(price, to: database)
+    case .addPriceTable(let row, let digest, let since):
+      let statement = try database.prepare("INSERT INTO price_table VALUES (?1, ?2, ?3)")
+      try statement.bind(1, Int64(row))
+      try statement.bind(2, blob: digest.bytes)
+      try statement.bind(3, since.microseconds)
+      try statement.run()
+    case .audit(let entry): try Self.add(entry, to: database)
+    }
+  }
+
+  private static func put(_ key: KeyDetails, in database: Database) throws(StoreError) {
+    let statement = try database.prepare(
+      """
+      INSERT INTO key VALUES
+        (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, NULL)
+      ON CONFLICT (row) DO UPDATE SET description = excluded.description,
+        created_at = excluded.created_at, expires_at = excluded.expires_at,
+        is_enabled = excluded.is_enabled, rate_limit = excluded.rate_limit,
+        revoked_at = excluded.revoked_at, rotated_at = excluded.rotated_at,
+        rotated_from = excluded.rotated_from, rotated_to = excluded.rotated_to,
+        source = excluded.source, is_barred = excluded.is_barred, is_weak = excluded.is_weak,
+        deleted_at = NULL
+      """)
+    try statement.bind(1, key.row)
+    try statement.bind(2, text: key.id)
+    try statement.bind(3, text: key.description)
+    try statement.bind(4, key.createdAt.microseconds)
+    try statement.bind(5, key.expiresAt?.microseconds)
+    try statement.bind(6, key.isEnabled ? 1 : 0)
+    try statement.bind(7, key.rateLimit.map { Int64($0) })
+    try statement.bind(8, key.revokedAt?.microseconds)
+    try statement.bind(9, key.rotatedAt?.microseconds)
+    try statement.bind(10, text: key.rotatedFrom)
+    try statement.bind(11, text: key.rotatedTo)
+    try statement.bind(12, Int64(key.source.rawValue))
+    try statement.bind(13, key.isBarred ? 1 : 0)
+    try statement.bind(14, key.isWeak ? 1 : 0)
+    try statement.bind(15, key.lastUsedDay.map { Int64($0) })
+    try statement.run()
+    try deleteSecrets(of: key.row, in: database)
+    // A secret may move from one key to another within one set of changes.
+    let hold = try database.prepare("INSERT OR REPLACE INTO secret VALUES (?1, ?2, ?3)")
+    for secret in key.secrets {
+      try hold.bind(1, blob: secret.digest.bytes)
+      try hold.bind(2, key.row)
+      try hold.bind(3, secret.closesAt?.microseconds)
+      try hold.run()
+    }
+  }
+
+  private static func deleteSecrets(
+    of key: Int64, in database: Database
+  ) throws(StoreError) {
+    let forget = try database.prepare("DELETE FROM secret WHERE key = ?1")
+    try forget.bind(1, key)
+    try forget.run()
+  }
+
+  private static func deleteKey(
+    _ row: Int64, at time: WallTime, in database: Database
+  ) throws(StoreError) {
+    try deleteSecrets(of: row, in: database)
+    let wipe = try database.prepare(
+      """
+      UPDATE key SET description = '', is_enabled = 0, rate_limit = NULL, rotated_from = NULL,
+        rotated_to = NULL, last_used_day = NULL, deleted_at = ?2 WHERE row = ?1
+      """)
+    try wipe.bind(1, row)
+    try wipe.bind(2, time.microseconds)
+    try wipe.run()
+  }
+
+  private static func add(_ price: PriceRow, to database: Database) throws(StoreError) {
+    let statement = try database.prepare(
+      "INSERT INTO price VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)")
+    try statement.bind(1, Int64(price.row))
+    try statement.bind(2, text: price.model)
+    try statement.bind(3, price.validFrom.microseconds)
+    try statement.bind(4, price.validTo?.microseconds)
+    try statement.bind(5, price.input)
+    try statement.bind(6, price.output)
+    try statement.bind(7, price.cached)
+    try statement.bind(8, price.perMinute)
+    try statement.bind(9, price.perMegabyte)
+    try statement.bind(10, Int64(price.standing.rawValue))
+    try statement.bind(11, text: price.source)
+    try statement.run()
+  }
+
+  private static func add(_ entry: AuditEntry, to database: Database) throws(StoreError) {
+    let statement = try database.prepare(
+      """
+      INSERT INTO audit (at, actor, uid, action, target, reason, changes)
+      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+      """)
+    try statement.bind(1, entry.at.microseconds)
+    try statement.bind(2, text: entry.actor)
+    try statement.bind(3, Int64(entry.uid))
+    try statement.bind(4, text: entry.action)
+    try statement.bind(5, text: entry.target)
+    try statement.bind(6, text: entry.reason)
+    try statement.bind(7, text: entry.changes)
+    try statement.run()
+  }
+}

@@ -1,0 +1,132 @@
+import PMCrypto
+import PMStore
+import PMSystem
+
+/// What the loop needs to know of the ledger at start.
+struct LedgerContents {
+  var keys: [KeyDetails] = []
+  /// Deleted keys: their ids keep their rows.
+  var retiredRows: [String: Int64] = [:]
+  var modelNames: [String] = []
+  var prices: [PriceRow] = []
+  var priceTables: [Digest256: Int32] = [:]
+  var settings: [SettingName: Int64] = [:]
+  var pepperMark: [UInt8]?
+  /// Requests that were under way when the process before this one ended.
+  var unsettled = 0
+}
+
+extension LedgerContents {
+  /// A larger file is looked through by the reader's thread after the start, which it would stall:
+  /// a structure of this size takes about a tenth of a second.
+  static let checkedAtStartBytesMax: Int64 = 64 << 20
+
+  /// Opens the ledger, brings it forward, charges what a crash left open, and reads the tables.
+  init(path: String, at time: WallTime) throws(StoreError) {
+    let database = try Database(path: path)
+    if try database.fileBytes() <= Self.checkedAtStartBytesMax { try database.checkStructure() }
+    try database.migrate(
+      to: LedgerSchema.schema, backupPath: "\(path).before-\(time.microseconds)")
+    unsettled = try Self.unsettleOpen(database)
+    try readKeys(database)
+    try readPrices(database)
+    try readSettings(database)
+  }
+
+  /// Charges the whole reservation of every request without an end.
+  private static func unsettleOpen(_ database: Database) throws(StoreError) -> Int {
+    try database.transaction { () throws(StoreError) in
+      let sql = """
+        \(LedgerWriter.unsettle) WHERE state = 0 AND id >=
+          ifnull((SELECT value FROM setting WHERE name = ?1), x'')
+        """
+      let update = try database.prepare(sql)
+      try update.bind(1, text: LedgerMark.openFloor.rawValue)
+      try update.run()
+      let count = database.changedRows
+      let delete = try database.prepare("DELETE FROM setting WHERE name = ?1")
+      try delete.bind(1, text: LedgerMark.openFloor.rawValue)
+      try delete.run()
+      return count
+    }
+  }
+
+  private mutating func readKeys(_ database: Database) throws(StoreError) {
+    var secrets: [Int64: [KeySecret]] = [:]
+    // The newest secret first: it has no end, or the later one.
+    let held = try database.prepare(
+      "SELECT key, digest, closes_at FROM secret ORDER BY key, closes_at IS NOT NULL, closes_at DESC")
+    while try held.step() {
+      guard let digest = Digest256(held.blob(1).span) else { throw .damaged }
+      let closesAt = held.integerOrNil(2).map { WallTime(microseconds: $0) }
+      secrets[held.integer(0), default: []].append(KeySecret(digest: digest, closesAt: closesAt))
+    }
+    let rows = try database.prepare(
+      """
+      SELECT row, id, description, created_at, expires_at, is_enabled, rate_limit, revoked_at,
+        rotated_at, rotated_from, rotated_to, source, is_barred, is_weak, last_used_day, deleted_at
+      FROM key ORDER BY row
+      """)
+    while try rows.step() {
+      guard rows.isNull(15) else {
+        retiredRows[rows.text(1)] = rows.integer(0)
+        continue
+      }
+      guard let source = KeySource(rawValue: UInt8(truncatingIfNeeded: rows.integer(11))) else {
+        throw .damaged
+      }
+      keys.append(
+        KeyDetails(
+          row: rows.integer(0), id: rows.text(1), description: rows.text(2),
+          createdAt: WallTime(microseconds: rows.integer(3)), expiresAt: rows.time(4),
+          isEnabled: rows.integer(5) != 0, rateLimit: rows.integerOrNil(6).map { Int($0) },
+          revokedAt: rows.time(7), rotatedAt: rows.time(8), rotatedFrom: rows.textOrNil(9),
+          rotatedTo: rows.textOrNil(10), source: source, isBarred: rows.integer(12) != 0,
+          isWeak: rows.integer(13) != 0,
+          lastUsedDay: rows.integerOrNil(14).map { Int32(clamping: $0) },
+          secrets: secrets[rows.integer(0)] ?? []))
+    }
+  }
+
+  private mutating func readPrices(_ database: Database) throws(StoreError) {
+    let names = try database.prepare("SELECT name FROM model ORDER BY row")
+    while try names.step() { modelNames.append(names.text(0)) }
+    let rows = try database.prepare(
+      """
+      SELECT row, model, valid_from, valid_to, input, output, cached, per_minute, per_megabyte,
+        standing, source
+      FROM price ORDER BY row
+      """)
+    while try rows.step() {
+      guard let standing = PriceRow.Standing(rawValue: UInt8(truncatingIfNeeded: rows.integer(9)))
+      else { throw .damaged }
+      prices.append(
+        PriceRow(
+          row: Int32(clamping: rows.integer(0)), model: rows.text(1),
+          validFrom: WallTime(microseconds: rows.integer(2)), validTo: rows.time(3),
+          input: rows.integerOrNil(4), output: rows.integerOrNil(5), cached: rows.integerOrNil(6),
+          perMinute: rows.integerOrNil(7), perMegabyte: rows.integerOrNil(8), standing: standing,
+          source: rows.text(10)))
+    }
+    let tables = try database.prepare("SELECT row, digest FROM price_table")
+    while try tables.step() {
+      guard let digest = Digest256(tables.blob(1).span) else { throw .damaged }
+      priceTables[digest] = Int32(clamping: tables.integer(0))
+    }
+  }
+
+  private mutating func readSettings(_ database: Database) throws(StoreError) {
+    let rows = try database.prepare("SELECT name, value FROM setting")
+    while try rows.step() {
+      let name = rows.text(0)
+      if let setting = SettingName(rawValue: name) { settings[setting] = rows.integer(1) }
+      if name == LedgerMark.pepper.rawValue { pepperMark = rows.blob(1) }
+    }
+  }
+}
+
+extension Statement {
+  fileprivate func time(_ column: Int32) -> WallTime? {
+    integerOrNil(column).map { WallTime(microseconds: $0) }
+  }
+}

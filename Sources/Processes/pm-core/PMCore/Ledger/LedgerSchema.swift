@@ -1,0 +1,112 @@
+import PMStore
+
+/// The tables of the ledger. Times are microseconds since 1970 UTC, money is nano-euro net of VAT,
+/// null means "none" or "not known", never zero.
+enum LedgerSchema {
+  static let fileName = "ledger.sqlite"
+
+  static let schema = Schema(
+    applicationID: 0x504D_4C31,  // "PML1"
+    steps: [first])
+
+  /// `request` carries no references: its columns are written from tables in memory that were read
+  /// from here, and a look-up for each would double the work of a commit. Its key sorts by time, so
+  /// inserts and the updates that follow touch the last pages only, and a period is a range.
+  private static let first = """
+    CREATE TABLE setting (name TEXT NOT NULL PRIMARY KEY, value ANY) STRICT, WITHOUT ROWID;
+
+    CREATE TABLE key (
+      row INTEGER PRIMARY KEY,
+      id TEXT NOT NULL UNIQUE,
+      description TEXT NOT NULL,
+      created_at INTEGER NOT NULL,
+      expires_at INTEGER,
+      is_enabled INTEGER NOT NULL,
+      rate_limit INTEGER,
+      revoked_at INTEGER,
+      rotated_at INTEGER,
+      rotated_from TEXT,
+      rotated_to TEXT,
+      source INTEGER NOT NULL,
+      is_barred INTEGER NOT NULL,
+      is_weak INTEGER NOT NULL,
+      last_used_day INTEGER,
+      deleted_at INTEGER
+    ) STRICT;
+
+    CREATE TABLE secret (
+      digest BLOB NOT NULL PRIMARY KEY CHECK (length(digest) = 32),
+      key INTEGER NOT NULL REFERENCES key (row),
+      closes_at INTEGER
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX secret_key ON secret (key);
+
+    CREATE TABLE model (row INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT;
+
+    CREATE TABLE price (
+      row INTEGER PRIMARY KEY,
+      model TEXT NOT NULL,
+      valid_from INTEGER NOT NULL,
+      valid_to INTEGER,
+      input INTEGER,
+      output INTEGER,
+      cached INTEGER,
+      per_minute INTEGER,
+      per_megabyte INTEGER,
+      standing INTEGER NOT NULL,
+      source TEXT NOT NULL
+    ) STRICT;
+    CREATE TABLE price_table (
+      row INTEGER PRIMARY KEY,
+      digest BLOB NOT NULL UNIQUE CHECK (length(digest) = 32),
+      since INTEGER NOT NULL
+    ) STRICT;
+    CREATE TRIGGER price_is_final BEFORE UPDATE ON price
+      BEGIN SELECT raise(ABORT, 'a price is never changed'); END;
+    CREATE TRIGGER price_stays BEFORE DELETE ON price
+      BEGIN SELECT raise(ABORT, 'a price is never deleted'); END;
+
+    CREATE TABLE request (
+      id BLOB NOT NULL PRIMARY KEY,
+      key INTEGER NOT NULL,
+      model INTEGER NOT NULL,
+      route INTEGER NOT NULL,
+      state INTEGER NOT NULL,
+      reserved_nano_euro INTEGER,
+      price INTEGER NOT NULL,
+      price_table INTEGER NOT NULL,
+      fresh_tokens INTEGER,
+      cached_tokens INTEGER,
+      output_tokens INTEGER,
+      audio_milliseconds INTEGER,
+      audio_bytes INTEGER,
+      cost_nano_euro INTEGER,
+      usage_source INTEGER,
+      flags INTEGER,
+      status INTEGER,
+      first_byte_milliseconds INTEGER,
+      total_milliseconds INTEGER
+    ) STRICT, WITHOUT ROWID;
+
+    CREATE TABLE audit (
+      row INTEGER PRIMARY KEY,
+      at INTEGER NOT NULL,
+      actor TEXT NOT NULL,
+      uid INTEGER NOT NULL,
+      action TEXT NOT NULL,
+      target TEXT,
+      reason TEXT,
+      changes TEXT
+    ) STRICT;
+    """
+}
+
+/// Rows of `setting` that are no limits.
+enum LedgerMark: String, Sendable {
+  /// Which pepper the digests are under.
+  case pepper
+  /// No request that is under way has a smaller id.
+  case openFloor = "open_floor"
+  /// Written whenever the ledger was healed, to learn whether it takes writes again.
+  case healedAt = "healed_at"
+}
