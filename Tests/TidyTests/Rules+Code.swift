@@ -70,8 +70,10 @@ enum CodeRules {
   static func bannedCalls(_ file: TreeFile) -> [Finding] {
     guard file.isSwift, file.isIn("Sources") else { return [] }
     let mayPrint = Layers.module(of: file.path).map { Layers.mayPrint.contains($0) } ?? false
+    let mentioned = banned.filter { file.mentions($0.call) && !(mayPrint && $0.call == "print(") }
+    if mentioned.isEmpty { return [] }
     return each(file) { line in
-      for (call, instead) in banned where !(mayPrint && call == "print(") {
+      for (call, instead) in mentioned {
         for offset in Words.offsets(of: call, in: line) {
           let before = String(decoding: Array(line.utf8)[..<offset], as: UTF8.self).trimmed
           // A member or a case of that name is something else.
@@ -85,7 +87,7 @@ enum CodeRules {
 
   /// Text in an error or in a log event could carry content of a request.
   static func textInErrors(_ file: TreeFile) -> [Finding] {
-    guard let text = file.swift, file.isIn("Sources"),
+    guard let text = file.swift, file.isIn("Sources"), file.mentions("Error") || file.mentions("Event"),
       !Exceptions.textInErrors.keys.contains(file.path)
     else { return [] }
     let lines = text.codeLines
@@ -117,7 +119,8 @@ enum CodeRules {
   }
 
   static func escapes(_ file: TreeFile) -> [Finding] {
-    guard file.isSwift, file.isIn("Sources") else { return [] }
+    guard file.isIn("Sources"), file.mentions("!") || file.mentions("unsafe")
+      || file.mentions("@unchecked") else { return [] }
     return each(file) { line in
       for phrase in ["@unchecked Sendable", "nonisolated(unsafe)", "try!", "as!", "unowned(unsafe)"]
       where line.contains(phrase) {
@@ -141,7 +144,7 @@ enum CodeRules {
   }
 
   static func unsafety(_ file: TreeFile) -> [Finding] {
-    guard file.isSwift, let module = Layers.module(of: file.path),
+    guard file.mentions("unsafe"), let module = Layers.module(of: file.path),
       !Layers.mayBeUnsafe.contains(module)
     else { return [] }
     return each(file) { line in
@@ -153,7 +156,7 @@ enum CodeRules {
   static let vagueNames = ["Manager", "Utils", "Util", "Common", "Misc", "Info", "Helper", "Helpers"]
 
   static func names(_ file: TreeFile) -> [Finding] {
-    guard file.isSwift, file.isIn("Sources") else { return [] }
+    guard file.isIn("Sources"), vagueNames.contains(where: { file.mentions($0) }) else { return [] }
     return each(file) { line in
       let words = line.split { !Words.isPart($0.utf8.first ?? 0) }
       for (word, next) in zip(words, words.dropFirst())

@@ -45,7 +45,9 @@ enum TextRules {
 
   /// A remark about later belongs to the tracker; here it names its issue.
   static func todo(_ file: TreeFile) -> [Finding] {
-    guard file.isSwift || file.fileExtension == "py" || file.fileExtension == "h" else { return [] }
+    guard file.isSwift || file.fileExtension == "py" || file.fileExtension == "h",
+      ["TODO", "FIXME", "XXX"].contains(where: { file.mentions($0) })
+    else { return [] }
     let lines = file.swift?.commentLines ?? file.lines
     return lines.enumerated().compactMap { index, line in
       for word in ["TODO", "FIXME", "XXX"] where Words.contains(word, in: line) {

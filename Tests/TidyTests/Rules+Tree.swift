@@ -80,9 +80,8 @@ enum TreeRules {
   /// Source folders that no target of the package names.
   static func targets(_ tree: Tree) -> [Finding] {
     guard let package = tree.files.first(where: { $0.path == "Package.swift" }) else { return [] }
-    let text = package.lines.joined(separator: "\n")
     let modules = Set(tree.files.filter(\.isSwift).compactMap { Layers.module(of: $0.path) })
-    return modules.sorted().filter { !text.contains("\"\($0)\"") }
+    return modules.sorted().filter { !package.mentions("\"\($0)\"") }
       .map { Finding(.dead, $0, 0, "a module that no target names") }
   }
 }

@@ -6,20 +6,28 @@ struct TreeFile: Sendable {
   let path: String
   let bytes: [UInt8]
   let isExecutable: Bool
+  let text: String
   let lines: [Substring]
   /// Nil for what is not Swift.
   let swift: SwiftText?
 
   init(_ path: String, bytes: [UInt8], isExecutable: Bool) {
     (self.path, self.bytes, self.isExecutable) = (path, bytes, isExecutable)
-    lines = String(decoding: bytes, as: UTF8.self)
-      .split(separator: "\n", omittingEmptySubsequences: false)
+    text = String(decoding: bytes, as: UTF8.self)
+    lines = text.split(separator: "\n", omittingEmptySubsequences: false)
     swift = path.hasSuffix(".swift") ? SwiftText(bytes) : nil
   }
   init(_ path: String, _ text: String) {
     self.init(path, bytes: Array(text.utf8), isExecutable: false)
   }
 
+  /// True if the phrase stands anywhere; a quick way past the files that cannot break a rule.
+  func mentions(_ phrase: String) -> Bool {
+    // Both are terminated strings that live as long as the call.
+    unsafe text.withCString { all in
+      unsafe phrase.withCString { unsafe strstr(all, $0) != nil }
+    }
+  }
   var name: String { String(path.split(separator: "/").last ?? "") }
   var folder: String { path.split(separator: "/").dropLast().joined(separator: "/") }
   /// Empty without a dot.
