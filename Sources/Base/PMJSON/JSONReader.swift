@@ -1,8 +1,8 @@
 /// Why a document was refused, and where.
 public struct JSONError: Error, Equatable, Sendable {
   public enum Reason: Sendable {
-    case duplicateName, invalidEscape, invalidNumber, invalidUTF8, tooDeep, tooLong, trailingBytes
-    case unexpectedByte, unexpectedEnd
+    case duplicateName, invalidEscape, invalidName, invalidNumber, invalidUTF8, tooDeep, tooLong
+    case trailingBytes, unexpectedByte, unexpectedEnd
   }
   public let reason: Reason
   /// Offset of the offending byte.

@@ -161,6 +161,8 @@ internal import Glibc
 extension ByteBuffer {
   /// The bytes as text; bytes that are not UTF-8 are replaced.
   public var text: String { String(copying: span) }
+  /// A copy of the bytes.
+  public var bytes: [UInt8] { Array(copying: span) }
 }
 
 extension String {

@@ -47,6 +47,14 @@ public func unreadBytes(sentOver source: EventSource) -> Int {
   return unsafe pm_ioctl(source.number, UInt(TIOCOUTQ), &count) == 0 ? Int(count) : 0
 }
 
+/// True if something waits to be received on an idle connection, its end included. Looks without
+/// taking.
+public func hasNews(_ source: EventSource) -> Bool {
+  var byte: UInt8 = 0
+  let n = unsafe recv(source.number, &byte, 1, Int32(MSG_PEEK | MSG_DONTWAIT))
+  return n >= 0 || pm_errno() != EAGAIN
+}
+
 /// Ends both directions at once: a copy of the descriptor in another process keeps nothing alive.
 func shutDown(descriptorNumber number: Int32) {
   if number >= 0 { _ = shutdown(number, Int32(SHUT_RDWR)) }

@@ -1,3 +1,5 @@
+internal import PMJSON
+
 /// An error as clients see it: status, type and code of the OpenAI family, type of the Anthropic
 /// family, and a constant text. The texts of the first group begin as the predecessor's did.
 public struct APIError: Equatable, Sendable {
@@ -31,14 +33,16 @@ public struct APIError: Equatable, Sendable {
     return copy
   }
 
-  /// The envelope of the dialect, without a byte from any request.
-  public func body(_ dialect: Dialect, requestID: String) -> String {
+  /// The envelope of the dialect. `vendorText` are the model server's words to whoever asked, and
+  /// replace ours; nothing else in it comes from outside.
+  public func body(_ dialect: Dialect, requestID: String, vendorText: String? = nil) -> String {
+    let message = vendorText.map { JSONValue.string($0).text } ?? "\"\(self.message.text)\""
     switch dialect {
     case .openAI:
       let code = self.code.text.isEmpty ? "null" : "\"\(self.code.text)\""
-      return #"{"error":{"message":"\#(message.text)","type":"\#(type.text)","param":null,"code":\#(code)}}"#
+      return #"{"error":{"message":\#(message),"type":"\#(type.text)","param":null,"code":\#(code)}}"#
     case .anthropic:
-      return #"{"type":"error","error":{"type":"\#(anthropicType.text)","message":"\#(message.text)"},"request_id":"\#(requestID)"}"#
+      return #"{"type":"error","error":{"type":"\#(anthropicType.text)","message":\#(message)},"request_id":"\#(requestID)"}"#
     }
   }
 }

@@ -1,1 +1,4 @@
-// Removed with the first source file.
+import PMCore
+import PMSystem
+
+exitProcess(Core.run(arguments: Array(CommandLine.arguments.dropFirst())))

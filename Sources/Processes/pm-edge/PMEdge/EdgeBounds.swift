@@ -8,8 +8,6 @@ enum EdgeBounds {
   static let queuedBytesMax = 256 * 1024
   /// A refused request's body up to this size is read and dropped, so that the connection stays.
   static let discardedBodyBytesMax = 256 * 1024
-  /// Connections accepted before other events get their turn.
-  static let acceptsPerTurnMax = 64
   /// Idle connections kept to each of core and admin.
   static let idleBackendsMax = 256
 
@@ -29,8 +27,6 @@ enum EdgeBounds {
   static let lingerSecondsMax: UInt64 = 2
   /// How long a request may lie unread in the socket of core or admin while that one restarts.
   static let backendUnreadSecondsMax: UInt64 = 10
-  /// Between two tries to reach a backend whose backlog is full.
-  static let acceptPauseMilliseconds: UInt64 = 100
   /// Between two looks at the certificate files.
   static let certificateLookSeconds: UInt64 = 2
   /// A certificate or key file longer than this is none.

@@ -15,8 +15,8 @@ final class EdgeLoop {
   let admin: BackendPool
   private var clients: [ObjectIdentifier: ClientConnection] = [:]
   private(set) var isDraining = false
-  private var listeners: [Listener] = []
-  private var held: [Listener] = []
+  private var listeners: [ListenSource] = []
+  private var held: [ListenSource] = []
   private var random = KernelRandom()
   private var drainTimer: DrainTimer?
 
@@ -44,14 +44,24 @@ final class EdgeLoop {
 
   /// Starts to accept on an inherited listener.
   func listen(_ descriptor: consuming OwnedDescriptor, as entrance: Entrance) throws(SystemError) {
-    let listener = Listener(consume descriptor, as: entrance, of: self)
+    let listener = makeListener(consume descriptor, as: entrance)
     try events.add(listener)
     listeners.append(listener)
   }
 
+  private func makeListener(
+    _ descriptor: consuming OwnedDescriptor, as entrance: Entrance
+  ) -> ListenSource {
+    ListenSource(
+      consume descriptor, in: events, onExhausted: { Log.write(.edge(.descriptorsExhausted)) }
+    ) { [unowned self] connection, address in
+      accept(connection, from: address, as: entrance)
+    }
+  }
+
   /// Keeps a listener until `listenToHeld`.
   func hold(_ descriptor: consuming OwnedDescriptor, as entrance: Entrance) {
-    held.append(Listener(consume descriptor, as: entrance, of: self))
+    held.append(makeListener(consume descriptor, as: entrance))
   }
 
   /// Starts to accept on the listeners that were held.

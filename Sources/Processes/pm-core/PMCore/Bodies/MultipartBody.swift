@@ -1,0 +1,227 @@
+import PMHTTP
+import PMSystem
+
+/// A `multipart/form-data` body under way (RFC 7578), passed on as it is. Its parts are followed so
+/// that the model is known and nothing is passed that could not be metered.
+struct MultipartBody: BodyEditor {
+  private enum State {
+    case preamble, partHead, partBody, epilogue
+  }
+  private enum Part {
+    case model, stream, format, language, file, other
+  }
+
+  private let delimiter: [UInt8]
+  private var state = State.preamble
+  /// Bytes that may hold the start of a delimiter or of a part's head.
+  private var tail: [UInt8] = []
+  private var part = Part.other
+  private var field: [UInt8] = []
+  private var partCount = 0
+  private var models = 0
+  private var files = 0
+  private var format: [UInt8] = []
+  private var hasLanguage = false
+  private var isStreamed = false
+  private var wave = WaveHead()
+  private var facts = RequestFacts()
+
+  /// Takes the boundary from a `Content-Type` value; nil if it has none that is safe to repeat.
+  init?(contentType: String) {
+    guard let boundary = Self.boundary(in: contentType) else { return nil }
+    delimiter = Array("\r\n--\(boundary)".utf8)
+    // A body begins with the delimiter without its line end.
+    tail = [0x0D, 0x0A]
+  }
+
+  /// `boundary=…`, quoted or not: 1 to 70 characters of RFC 2046, 5.1.1, without blanks.
+  static func boundary(in contentType: String) -> String? {
+    for parameter in contentType.split(separator: ";").dropFirst() {
+      let trimmed = parameter.drop { $0 == " " || $0 == "\t" }
+      guard trimmed.lowercased().hasPrefix("boundary=") else { continue }
+      var value = trimmed.dropFirst(9)
+      while value.last == " " { value = value.dropLast() }
+      if value.first == "\"", value.last == "\"", value.count >= 2 {
+        value = value.dropFirst().dropLast()
+      }
+      let isSafe = value.utf8.allSatisfy { byte in
+        switch byte {
+        case 0x30...0x39, 0x41...0x5A, 0x61...0x7A, 0x27...0x29, 0x2B...0x2F, 0x3A, 0x3D, 0x3F, 0x5F:
+          true
+        default: false
+        }
+      }
+      return isSafe && (1...70).contains(value.utf8.count) ? String(value) : nil
+    }
+    return nil
+  }
+
+  mutating func take(
+    _ bytes: borrowing Span<UInt8>, into out: inout ByteBuffer
+  ) throws(BodyFault) {
+    facts.bodyBytes += bytes.count
+    out.append(bytes)
+    var position = 0
+    while position < bytes.count {
+      switch state {
+      case .preamble, .partBody: position = try takeText(bytes, from: position)
+      case .partHead: position = try takePartHead(bytes, from: position)
+      case .epilogue: return
+      }
+    }
+  }
+
+  /// Looks for the next delimiter. What cannot be part of one goes to the part.
+  private mutating func takeText(
+    _ bytes: borrowing Span<UInt8>, from start: Int
+  ) throws(BodyFault) -> Int {
+    var position = start
+    while position < bytes.count {
+      if tail.isEmpty {
+        guard let next = bytes.firstOffset(of: 0x0D, from: position) else {
+          try keep(bytes.extracting(position..<bytes.count))
+          return bytes.count
+        }
+        try keep(bytes.extracting(position..<next))
+        position = next
+      }
+      // The tail is a true start of the delimiter.
+      let byte = bytes[position]
+      if byte == delimiter[tail.count] {
+        tail.append(byte)
+        position += 1
+        if tail.count == delimiter.count {
+          tail.removeAll(keepingCapacity: true)
+          try endPart()
+          state = .partHead
+          return position
+        }
+      } else {
+        // Only the first byte of the delimiter is a carriage return, so nothing inside the tail
+        // can start another one.
+        let broken = tail
+        tail.removeAll(keepingCapacity: true)
+        if state == .partBody { try keep(broken.span) }
+        if byte != 0x0D {
+          try keep(bytes.extracting(position..<position + 1))
+          position += 1
+        }
+      }
+    }
+    return position
+  }
+
+  /// The rest of the delimiter's line and the part's fields, up to the empty line.
+  private mutating func takePartHead(
+    _ bytes: borrowing Span<UInt8>, from start: Int
+  ) throws(BodyFault) -> Int {
+    var position = start
+    while position < bytes.count {
+      tail.append(bytes[position])
+      position += 1
+      guard tail.count <= BodyBounds.partHeadBytesMax else { throw .badForm }
+      if tail.count == 2, tail[0] == 0x2D, tail[1] == 0x2D {
+        tail.removeAll(keepingCapacity: true)
+        state = .epilogue
+        return position
+      }
+      if tail.count >= 4, tail.suffix(4) == [0x0D, 0x0A, 0x0D, 0x0A] {
+        try beginPart(String(decoding: tail, as: UTF8.self))
+        tail.removeAll(keepingCapacity: true)
+        state = .partBody
+        return position
+      }
+    }
+    return position
+  }
+
+  private mutating func beginPart(_ head: String) throws(BodyFault) {
+    partCount += 1
+    guard partCount <= BodyBounds.partsMax else { throw .badForm }
+    field.removeAll(keepingCapacity: true)
+    part = .other
+    for line in head.split(separator: "\r\n") {
+      guard line.lowercased().hasPrefix("content-disposition:") else { continue }
+      switch Self.name(in: line) {
+      case "model":
+        part = .model
+        models += 1
+      case "file":
+        part = .file
+        files += 1
+      case "stream": part = .stream
+      case "response_format": part = .format
+      case "language": part = .language
+      case .none: throw .badForm
+      default: break
+      }
+    }
+  }
+
+  private static func name(in line: Substring) -> Substring? {
+    for parameter in line.split(separator: ";").dropFirst() {
+      let trimmed = parameter.drop { $0 == " " }
+      guard trimmed.hasPrefix("name=") else { continue }
+      let value = trimmed.dropFirst(5)
+      return value.first == "\"" && value.last == "\"" ? value.dropFirst().dropLast() : value
+    }
+    return nil
+  }
+
+  private mutating func keep(_ bytes: borrowing Span<UInt8>) throws(BodyFault) {
+    guard state == .partBody, !bytes.isEmpty else { return }
+    switch part {
+    case .file: wave.take(bytes)
+    case .other: break
+    default:
+      guard field.count + bytes.count <= BodyBounds.fieldBytesMax else { throw .badForm }
+      for offset in 0..<bytes.count { field.append(bytes[offset]) }
+    }
+  }
+
+  private mutating func endPart() throws(BodyFault) {
+    guard state == .partBody else { return }
+    switch part {
+    case .model: facts.model = field
+    case .stream: isStreamed = isStreamed || !["", "false", "False", "0"].contains(String(decoding: field, as: UTF8.self))
+    case .format: format = field
+    case .language: hasLanguage = !field.isEmpty
+    case .file, .other: break
+    }
+  }
+
+  mutating func finish() throws(BodyFault) -> RequestFacts {
+    guard state == .epilogue, models == 1, files == 1 else { throw .badForm }
+    guard isModelName(facts.model) else { throw .modelMissing }
+    if isStreamed { throw .streamedForm }
+    switch String(decoding: format, as: UTF8.self) {
+    case "", "json": break
+    case "verbose_json": if !hasLanguage { throw .unknownFormat }
+    default: throw .unknownFormat
+    }
+    facts.audioMilliseconds = wave.milliseconds
+    return facts
+  }
+}
+
+/// The length of a RIFF WAVE file, as far as its first bytes tell.
+struct WaveHead {
+  private static let headBytes = 44
+  private var head: [UInt8] = []
+  private var fileBytes = 0
+
+  mutating func take(_ bytes: borrowing Span<UInt8>) {
+    fileBytes += bytes.count
+    for offset in 0..<min(bytes.count, Self.headBytes - head.count) { head.append(bytes[offset]) }
+  }
+
+  /// Rounded up; nil if this is no plain WAVE file.
+  var milliseconds: Int64? {
+    guard head.count == Self.headBytes, head[0..<4] == Array("RIFF".utf8)[...],
+      head[8..<16] == Array("WAVEfmt ".utf8)[...]
+    else { return nil }
+    let bytesPerSecond = head[28..<32].reversed().reduce(Int64(0)) { $0 << 8 | Int64($1) }
+    guard bytesPerSecond > 0 else { return nil }
+    return (Int64(fileBytes - Self.headBytes) * 1000 + bytesPerSecond - 1) / bytesPerSecond
+  }
+}

@@ -1,0 +1,425 @@
+import PMHTTP
+import PMLog
+import PMSystem
+import PMWire
+
+/// One request that costs money, from its head to its settlement.
+///
+///     receiving ─▶ reserving ─▶ asking ─▶ answering ─▶ settling ─▶ done
+///
+/// The body is checked while it passes; the vendor gets its end only when the reservation is
+/// durable, and the client gets the end of the answer only when the settlement is.
+final class Call: VendorTask {
+  enum Phase {
+    case receiving, reserving, waitingForVendor, asking, answering, settling, done
+  }
+
+  unowned let core: CoreLoop
+  let route: Route
+  let key: KeyRecord
+  let decision: LimitDecision
+  let id: RequestID
+  let wall: WallTime
+  let began: Instant
+  var phase = Phase.receiving
+  /// Nil once the client has gone.
+  weak var client: EdgeConnection?
+  var vendor: VendorConnection?
+  private var vendorAlarm: Alarm?
+
+  // The request.
+  private var json: JSONBody?
+  private var form: MultipartBody?
+  private var boundary = ""
+  private var anthropicFields = ""
+  private var bodyBytesMax = 0
+  private var bodyBytes = 0
+  /// What goes to the vendor and has not been sent.
+  private var held = ByteBuffer()
+  /// The head went out before the body was complete, so the body goes in chunks.
+  private var isChunked = false
+  private(set) var facts = RequestFacts()
+
+  // The reservation.
+  private(set) var price: PriceRow?
+  private(set) var model = ModelIndex.unlisted
+  private(set) var reservedNanoEuro: Int64?
+
+  // The answer.
+  var answer: AnswerRelay?
+  var firstByteMilliseconds: Int32?
+  var drainedBytes = 0
+  var isDrain = false
+  var settledStatus: UInt16 = 0
+  /// What the client is told once the settlement is on disk.
+  var ending = Ending.none
+
+  enum Ending {
+    case none
+    /// What is held of the answer.
+    case complete
+    case error(APIError, text: String?)
+    /// The connection breaks, so that the answer cannot be taken for a whole one.
+    case abort
+  }
+
+  init(
+    _ route: Route, _ key: KeyRecord, _ decision: LimitDecision, _ id: RequestID, _ wall: WallTime,
+    of core: CoreLoop, for client: EdgeConnection
+  ) {
+    self.route = route
+    self.key = key
+    self.decision = decision
+    self.id = id
+    self.wall = wall
+    self.core = core
+    self.client = client
+    began = core.events.now
+  }
+
+  // MARK: The request
+
+  /// Chooses how the body is read. False if the request was refused.
+  func prepare(_ head: RequestHead, _ headBytes: borrowing Span<UInt8>) -> Bool {
+    let type = head.fields.first(.contentType).map { String(copying: headBytes.extracting($0)) } ?? ""
+    if route == .transcriptions {
+      guard type.lowercased().hasPrefix("multipart/form-data"), let form = MultipartBody(contentType: type),
+        let boundary = MultipartBody.boundary(in: type)
+      else { return refuseAtDoor(.contentType) }
+      self.form = form
+      self.boundary = boundary
+      bodyBytesMax = core.configuration.limits.audioBodyBytesMax
+    } else {
+      // A client that names no type at all is taken at its word that this is JSON.
+      guard type.isEmpty || type.lowercased().hasPrefix("application/json") else {
+        return refuseAtDoor(.contentType)
+      }
+      json = JSONBody(route)
+      bodyBytesMax = core.configuration.limits.jsonBodyBytesMax
+    }
+    if let length = head.fields.contentLength, length > bodyBytesMax {
+      return refuseAtDoor(.requestTooLarge)
+    }
+    if let wait = core.health.throttleSeconds(at: core.events.now) {
+      return refuseAtDoor(.vendorLimit.retrying(after: wait))
+    }
+    if route == .messages { readAnthropicFields(head, headBytes) }
+    return true
+  }
+
+  private func refuseAtDoor(_ error: APIError) -> Bool {
+    phase = .done
+    client?.respond(error, route.dialect, id, fields: decision.fields)
+    return false
+  }
+
+  /// Version and beta names, if they are harmless as header values.
+  private func readAnthropicFields(_ head: RequestHead, _ headBytes: borrowing Span<UInt8>) {
+    for index in 0..<head.fields.count {
+      let field = head.fields[index]
+      guard field.name == .anthropicVersion || field.name == .anthropicBeta,
+        field.valueRange.count <= 256
+      else { continue }
+      let name = field.name == .anthropicVersion ? "anthropic-version" : "anthropic-beta"
+      anthropicFields += "\(name): \(String(copying: headBytes.extracting(field.valueRange)))\r\n"
+    }
+  }
+
+  func take(_ bytes: borrowing Span<UInt8>) {
+    guard phase == .receiving else { return }
+    bodyBytes += bytes.count
+    do throws(BodyFault) {
+      guard bodyBytes <= bodyBytesMax else { throw .tooLarge }
+      try json?.take(bytes, into: &held)
+      try form?.take(bytes, into: &held)
+    } catch {
+      return refuse(error.answer)
+    }
+    if held.count > BodyBounds.heldBytesMax { sendAhead() }
+  }
+
+  /// A long body goes to the vendor while it arrives; its last bytes stay back. The vendor's proxy
+  /// reads a body whole before it asks anything, so nothing is begun by it.
+  private func sendAhead() {
+    if vendor == nil {
+      guard connect() else { return }
+      isChunked = true
+      core.outbound.clear()
+      writeHead(contentLength: nil)
+      vendor?.write(core.outbound)
+    }
+    writeChunk(held.count - BodyBounds.withheldTailBytes)
+    if let vendor, vendor.queuedBytes > CoreBounds.queuedBytesMax { client?.setReading(false) }
+  }
+
+  private func writeChunk(_ count: Int) {
+    guard count > 0 else { return }
+    core.outbound.clear()
+    core.outbound.append(hex: count)
+    core.outbound.append("\r\n")
+    core.outbound.append(held.span.extracting(0..<count))
+    core.outbound.append("\r\n")
+    held.consume(count)
+    vendor?.write(core.outbound)
+  }
+
+  override func vendorDrained() {
+    if phase == .asking { expectFirstByte() }
+    if phase == .receiving { client?.setReading(true) }
+  }
+
+  /// The request is complete: reserve.
+  func bodyEnded() {
+    guard phase == .receiving else { return }
+    do throws(BodyFault) {
+      if let finished = try json?.finish() { facts = finished }
+      if let finished = try form?.finish() { facts = finished }
+    } catch {
+      return refuse(error.answer)
+    }
+    (json, form) = (nil, nil)
+    let asked = core.models.index(of: facts.model.span) ?? .unlisted
+    model = asked == .unlisted ? asked : core.prices.model(asked, at: wall)
+    price = asked == .unlisted ? nil : core.prices.row(asked, at: wall)
+    if price == nil { Log.write(.core(.modelUnpriced)) }
+    reservedNanoEuro = worstCase()
+    phase = .reserving
+    core.reserve(
+      ReservationRow(
+        id: id, key: key.row, model: model, route: route, reservedNanoEuro: reservedNanoEuro,
+        price: price?.row ?? 0, priceTable: core.prices.table), for: self)
+  }
+
+  /// The most that the request can cost; nil if it has no price.
+  private func worstCase() -> Int64? {
+    guard let price else { return nil }
+    var usage = Usage()
+    if route == .transcriptions {
+      // Without a length the bytes tell at most an hour (`vendor.md`, 4.2).
+      let seconds = min(3600, Int64(facts.bodyBytes) / 500)
+      usage.audioMilliseconds = facts.audioMilliseconds ?? seconds * 1000
+      usage.bytes = Int64(facts.bodyBytes)
+    } else {
+      usage.fresh = max(Int64(facts.bodyBytes), facts.hasImages ? CoreBounds.imagePromptTokensAssumed : 0)
+      if route != .embeddings {
+        let each = facts.outputTokensMax ?? CoreBounds.outputTokensAssumedMax
+        usage.output = each.multipliedReportingOverflow(by: facts.choices).overflow
+          ? .max : each * facts.choices
+      }
+    }
+    if case .nanoEuro(let sum) = price.cost(of: usage) { return sum }
+    return nil
+  }
+
+  /// Answers before anything reached the vendor; no row is written.
+  func refuse(_ error: APIError) {
+    vendor?.abandon()
+    vendor = nil
+    phase = .done
+    held.release()
+    client?.respond(error, route.dialect, id, fields: decision.fields)
+    finish()
+  }
+
+  // MARK: The vendor
+
+  private func connect() -> Bool {
+    do {
+      let connection = try core.pool.checkOut(core)
+      connection.begin(for: self)
+      if !connection.isConnected { connection.expect(within: CoreBounds.connectSecondsMax) }
+      vendor = connection
+      return true
+    } catch {
+      vendorLost(hasBegun: false)
+      return false
+    }
+  }
+
+  /// The reservation is on disk: the vendor may have the end of the request.
+  private func ask() {
+    if core.health.isDraining {
+      return awaitVendor()
+    }
+    if vendor == nil {
+      guard connect() else { return }
+      core.outbound.clear()
+      writeHead(contentLength: held.count)
+      core.outbound.append(held.span)
+      vendor?.write(core.outbound)
+    } else {
+      writeChunk(held.count)
+      core.outbound.clear()
+      core.outbound.append("0\r\n\r\n")
+      vendor?.write(core.outbound)
+    }
+    held.release()
+    phase = .asking
+    if vendor?.isConnected == true { expectFirstByte() }
+  }
+
+  private func expectFirstByte() {
+    vendor?.expect(within: CoreBounds.firstByteSecondsMax(route, isStream: facts.isStream))
+  }
+
+  /// The vendor is being restarted: wait for it a little.
+  private func awaitVendor() {
+    phase = .waitingForVendor
+    let alarm = Alarm { [unowned self] in vendorWaitEnded() }
+    guard (try? core.events.add(alarm)) != nil else { return settleUnsent(.vendorRestarting) }
+    vendorAlarm = alarm
+    let wait = CoreBounds.vendorWaitSecondsMax
+    core.events.setDeadline(alarm, core.events.now.adding(seconds: wait))
+  }
+
+  private func endVendorWait() {
+    if let vendorAlarm { core.events.remove(vendorAlarm) }
+    vendorAlarm = nil
+  }
+
+  /// The vendor is back after a restart.
+  func vendorResumed() {
+    guard phase == .waitingForVendor else { return }
+    endVendorWait()
+    ask()
+  }
+
+  /// It was not back in time.
+  private func vendorWaitEnded() {
+    guard phase == .waitingForVendor else { return }
+    settleUnsent(.vendorRestarting)
+  }
+
+  /// Everything here is ours: no byte of the client's head reaches the vendor.
+  private func writeHead(contentLength: Int?) {
+    core.outbound.append("POST ")
+    core.outbound.append(route.path)
+    core.outbound.append(" HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: application/json\r\nX-Request-ID: ")
+    id.write(to: &core.outbound)
+    core.outbound.append("\r\n")
+    if route == .transcriptions {
+      core.outbound.append("Content-Type: multipart/form-data; boundary=\"")
+      core.outbound.append(boundary)
+      core.outbound.append("\"\r\n")
+    } else {
+      core.outbound.append("Content-Type: application/json\r\n")
+    }
+    core.outbound.append(anthropicFields)
+    if let contentLength {
+      core.outbound.append("Content-Length: ")
+      core.outbound.append(decimal: contentLength)
+      core.outbound.append("\r\n\r\n")
+    } else {
+      core.outbound.append("Transfer-Encoding: chunked\r\n\r\n")
+    }
+  }
+
+  // MARK: The ledger
+
+  /// The row that was waited for is on disk, or cannot be.
+  func ledgerAnswered(failed: Bool) {
+    switch phase {
+    case .reserving:
+      if failed {
+        refuse(.ledgerUnavailable)
+      } else if client == nil {
+        settleUnsent(nil)
+      } else {
+        ask()
+      }
+    case .settling:
+      phase = .done
+      // What is not accounted for must not look complete.
+      if failed { client?.close() } else { tellEnd() }
+      finish()
+    default: break
+    }
+  }
+
+  /// Nothing reached the vendor: the reservation is given back.
+  func settleUnsent(_ error: APIError?) {
+    vendor?.abandon()
+    vendor = nil
+    var usage = Usage()
+    usage.flags = client == nil ? [.notSent, .clientGone] : .notSent
+    ending = error.map { .error($0, text: nil) } ?? .none
+    settle(usage, state: .released, status: error?.status ?? 499)
+  }
+
+  func settle(_ usage: Usage, state: RequestState = .settled, status: Int) {
+    guard phase != .settling, phase != .done else { return }
+    var usage = usage
+    var cost: Int64?
+    switch price?.cost(of: usage) {
+    case .nanoEuro(let sum): cost = sum
+    case .unpriced, .none:
+      let isFree = usage.fresh == 0 && usage.cached == 0 && usage.output == 0
+        && usage.audioMilliseconds == 0 && usage.bytes == 0
+      if isFree { cost = 0 } else { usage.flags.insert(.unpriced) }
+    // No honest usage is that large: what was reserved is charged.
+    case .tooLarge: cost = reservedNanoEuro
+    }
+    phase = .settling
+    settledStatus = UInt16(clamping: status)
+    core.settle(
+      SettlementRow(
+        id: id, state: state, usage: usage, costNanoEuro: cost, reservedNanoEuro: reservedNanoEuro,
+        status: settledStatus, firstByteMilliseconds: firstByteMilliseconds,
+        totalMilliseconds: Int32(clamping: core.events.now.millisecondsSince(began))), for: self)
+  }
+
+  func finish() {
+    phase = .done
+    endVendorWait()
+    if isDrain {
+      isDrain = false
+      core.giveDrainBack()
+    }
+    answer = nil
+    core.ended(self)
+  }
+
+  // MARK: What the vendor's connection says
+
+  override func answerBegan(_ head: ResponseHead, _ bytes: borrowing Span<UInt8>) {
+    began(head, bytes)
+  }
+  override func answerContinued(_ piece: borrowing Span<UInt8>, isLast: Bool) {
+    continued(piece, isLast: isLast)
+  }
+  override func vendorLost(hasBegun: Bool) { lost(hasBegun: hasBegun) }
+  override func vendorDeadline() { deadlinePassed() }
+
+  // MARK: The client
+
+  /// The client has gone.
+  func clientLeft() {
+    client = nil
+    switch phase {
+    case .receiving:
+      vendor?.abandon()
+      vendor = nil
+      finish()
+    case .waitingForVendor: settleUnsent(nil)
+    case .asking, .answering: leaveVendor()
+    case .reserving, .settling, .done: break
+    }
+  }
+
+  func clientDrained() { vendor?.setReading(true) }
+}
+
+extension BodyFault {
+  var answer: APIError {
+    switch self {
+    case .notJSON: .badJSON
+    case .ambiguous: .ambiguousBody
+    case .modelMissing: .modelMissing
+    case .badForm: .badForm
+    case .streamedForm: .formStream
+    case .unknownFormat: .formFormat
+    case .tooLarge: .requestTooLarge
+    case .contentType: .contentType
+    }
+  }
+}

@@ -1,0 +1,158 @@
+import PMCrypto
+import PMLog
+import PMSystem
+import PMWire
+
+/// The one loop of core: all requests, keys and limits are its own, so nothing needs a lock and
+/// check and reservation are one step.
+final class CoreLoop {
+  let events: EventLoop
+  let configuration: Configuration
+  let keys: KeyTable
+  let limits: LimitDesk
+  let models: ModelTable
+  let prices: PriceTable
+  let health: VendorHealth
+  private(set) var modelList: ModelList?
+  let pool: VendorPool
+  private let ledger: Ledger
+  private var outbox: [LedgerOperation] = []
+  private var completions: [LedgerCompletion] = []
+  private var waiting: [UInt64: Call] = [:]
+  private var nextToken: UInt64 = 0
+  private var connections: [ObjectIdentifier: EdgeConnection] = [:]
+  private var calls: [ObjectIdentifier: Call] = [:]
+  private(set) var isDraining = false
+  private(set) var drainCount = 0
+  var ledgerStanding = LedgerStanding.open
+  /// Change sets of the control desk that have reached the disk, or not.
+  var onSetsFinished: ([(number: UInt64, failed: Bool)]) -> Void = { _ in }
+  var onDrained: () -> Void = {}
+  var onVendorChanged: () -> Void = {}
+
+  // Scratch memory of whatever connection is in hand.
+  var inbound = ByteBuffer(capacityBytes: CoreBounds.receiveBytesMax)
+  var outbound = ByteBuffer(capacityBytes: CoreBounds.receiveBytesMax)
+
+  init(
+    events: EventLoop, configuration: Configuration, keys: KeyTable, limits: LimitDesk,
+    models: ModelTable, prices: PriceTable, ledger: Ledger
+  ) {
+    self.events = events
+    self.configuration = configuration
+    self.keys = keys
+    self.limits = limits
+    self.models = models
+    self.prices = prices
+    self.ledger = ledger
+    health = VendorHealth()
+    pool = VendorPool(port: configuration.vendor.port)
+    modelList = ModelList(of: self)
+  }
+
+  /// Hands this turn's operations to the ledger; call at the end of each turn.
+  func endTurn() {
+    for use in keys.takeUses() { outbox.append(.use(use)) }
+    ledger.submit(&outbox)
+  }
+
+  func submit(_ set: ChangeSet) { ledger.submit(set) }
+
+  // MARK: Ledger
+
+  var canReserve: Bool { ledgerStanding == .open && outbox.count + waiting.count < CoreBounds.callsMax }
+
+  /// Queues the row; `call` hears of it when it is on disk.
+  func reserve(_ row: ReservationRow, for call: Call) {
+    nextToken &+= 1
+    waiting[nextToken] = call
+    outbox.append(.reserve(row, token: nextToken))
+  }
+
+  func settle(_ row: SettlementRow, for call: Call) {
+    nextToken &+= 1
+    waiting[nextToken] = call
+    outbox.append(.settle(row, token: nextToken))
+  }
+
+  /// Takes what the ledger's thread has finished.
+  func collect() {
+    var sets: [(number: UInt64, failed: Bool)] = []
+    completions.removeAll(keepingCapacity: true)
+    let standing = ledger.collect(&completions, &sets)
+    if standing != ledgerStanding {
+      ledgerStanding = standing
+      if case .failed(let code) = standing { Log.write(.core(.ledgerFailed(code: code))) }
+    }
+    for completion in completions {
+      waiting.removeValue(forKey: completion.token)?.ledgerAnswered(failed: completion.failed)
+    }
+    if !sets.isEmpty { onSetsFinished(sets) }
+  }
+
+  // MARK: Connections and calls
+
+  func add(_ connection: EdgeConnection) {
+    guard (try? events.add(connection)) != nil else { return }
+    connections[ObjectIdentifier(connection)] = connection
+  }
+
+  func forget(_ connection: EdgeConnection) {
+    connections[ObjectIdentifier(connection)] = nil
+    endIfDrained()
+  }
+
+  var hasRoom: Bool { calls.count < CoreBounds.callsMax }
+  var inFlight: Int { calls.count }
+
+  func began(_ call: Call) { calls[ObjectIdentifier(call)] = call }
+
+  func ended(_ call: Call) {
+    calls[ObjectIdentifier(call)] = nil
+    if calls.isEmpty && health.isDraining { onVendorChanged() }
+    endIfDrained()
+  }
+
+  /// Whether one more answer may go on without its client.
+  func takeDrain() -> Bool {
+    guard drainCount < CoreBounds.drainsMax else { return false }
+    drainCount += 1
+    return true
+  }
+  func giveDrainBack() { drainCount -= 1 }
+
+  /// Tells the edge to use its idle connections no more. A request that crosses this on the wire is
+  /// still answered, so a restart loses none.
+  func drain() {
+    if isDraining { return }
+    isDraining = true
+    for connection in Array(connections.values) { connection.announceLeave() }
+    endIfDrained()
+  }
+
+  private func endIfDrained() {
+    if isDraining && connections.isEmpty && calls.isEmpty { onDrained() }
+  }
+
+  /// Ends the ledger's thread once everything is on disk.
+  func closeLedger() {
+    ledger.submit(&outbox)
+    ledger.close()
+  }
+
+  // MARK: Vendor
+
+  /// The vendor is about to be restarted: nothing new goes there.
+  func drainVendor() {
+    health.isDraining = true
+    pool.closeIdle()
+    onVendorChanged()
+  }
+
+  func resumeVendor() {
+    health.isDraining = false
+    health.note(.starting)
+    onVendorChanged()
+    for call in Array(calls.values) { call.vendorResumed() }
+  }
+}

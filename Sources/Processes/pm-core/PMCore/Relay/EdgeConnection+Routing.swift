@@ -1,0 +1,144 @@
+import PMHTTP
+import PMSystem
+import PMWire
+
+extension EdgeConnection {
+  /// Decides who answers. Core trusts the edge's form, and parses it as strictly all the same.
+  func answer(_ head: RequestHead, _ headBytes: borrowing Span<UInt8>) {
+    let path = headBytes.extracting(head.path)
+    if path.equals(0..<path.count, CorePath.ready) { return respondReadiness() }
+    guard let route = Self.route(path) else { return respond(.unknownURL, .openAI, RequestID(0)) }
+    let requestID = Self.requestID(head, headBytes)
+    let wall = WallTime.now()
+    switch authenticate(head, headBytes, at: wall) {
+    case .refused(let error): respond(error, route.dialect, requestID)
+    case .admitted(let key):
+      let decision = core.limits.admit(key, at: loop.now, wall: wall)
+      guard decision.isAdmitted else {
+        let error: APIError = decision.scope == .key ? .keyLimit : .globalLimit
+        return respond(
+          error.retrying(after: decision.retryAfterSeconds), route.dialect, requestID,
+          fields: decision.fields)
+      }
+      serve(route, head, headBytes, key, decision, requestID, wall)
+    }
+  }
+
+  /// The edge's id of the request; one of ours if it gave none, as when core is run by hand.
+  private static func requestID(_ head: RequestHead, _ headBytes: borrowing Span<UInt8>) -> RequestID {
+    for index in 0..<head.fields.count where head.fields[index].name == .internalName {
+      let field = head.fields[index]
+      if headBytes.equals(field.nameRange, ignoringCase: "pm-request-id"),
+        let id = RequestID(headBytes.extracting(field.valueRange))
+      {
+        return id
+      }
+    }
+    var random = KernelRandom()
+    return RequestID(at: .now(), random: (random.next(), random.next()))
+  }
+
+  private static func route(_ path: borrowing Span<UInt8>) -> Route? {
+    for route in Route.allCases where route != .model {
+      if path.equals(0..<path.count, route.path) { return route }
+    }
+    let prefix = Route.model.path.utf8CodeUnitCount
+    return path.count > prefix && path.equals(0..<prefix, Route.model.path) ? .model : nil
+  }
+
+  private enum Authentication {
+    case admitted(KeyRecord)
+    case refused(APIError)
+  }
+
+  /// `Authorization: Bearer` decides, even where `X-API-Key` would be right; another scheme is no
+  /// key at all.
+  private func authenticate(
+    _ head: RequestHead, _ headBytes: borrowing Span<UInt8>, at time: WallTime
+  ) -> Authentication {
+    var secret: Range<Int>?
+    if let range = head.fields.first(.authorization), range.count >= 6,
+      headBytes.equals(range.lowerBound..<range.lowerBound + 6, ignoringCase: "bearer"),
+      range.count == 6 || headBytes[range.lowerBound + 6] == 0x20 || headBytes[range.lowerBound + 6] == 0x09
+    {
+      secret = headBytes.trimmingBlanks(range.lowerBound + 6..<range.upperBound)
+    } else if let range = head.fields.first(.xApiKey) {
+      secret = range
+    }
+    guard let secret, !secret.isEmpty else { return .refused(.keyMissing) }
+    switch core.keys.check(headBytes.extracting(secret), at: time) {
+    case .valid(let key): return .admitted(key)
+    case .unknown: return .refused(.keyInvalid)
+    case .expired: return .refused(.keyExpired)
+    case .disabled: return .refused(.keyDisabled)
+    }
+  }
+
+  private func serve(
+    _ route: Route, _ head: RequestHead, _ headBytes: borrowing Span<UInt8>, _ key: KeyRecord,
+    _ decision: LimitDecision, _ id: RequestID, _ wall: WallTime
+  ) {
+    switch route {
+    case .keyInfo: respond(200, "Cache-Control: no-store\r\n", key.details.keyInfo)
+    case .models: core.modelList?.answer(self, model: nil, decision, id)
+    case .model:
+      let path = headBytes.extracting(head.path)
+      let name = path.extracting(Route.model.path.utf8CodeUnitCount..<path.count)
+      core.modelList?.answer(self, model: String(copying: name), decision, id)
+    default:
+      guard core.hasRoom else { return respond(.overloaded, route.dialect, id) }
+      guard core.canReserve else { return respond(.ledgerUnavailable, route.dialect, id) }
+      let call = Call(route, key, decision, id, wall, of: core, for: self)
+      guard call.prepare(head, headBytes) else { return }
+      begin(call)
+      core.began(call)
+      if head.expectsContinue { sendContinue() }
+    }
+  }
+
+  private func respondReadiness() {
+    var reasons: [String] = []
+    if core.isDraining { reasons.append("core_draining") }
+    if core.ledgerStanding != .open { reasons.append("ledger_unavailable") }
+    if core.health.isDraining || core.health.state != .up {
+      reasons.append("vendor_\(core.health.word.replacingDashes)")
+    }
+    let list = reasons.map { "\"\($0)\"" }.joined(separator: ",")
+    respond(
+      reasons.isEmpty ? 200 : 503, "Cache-Control: no-store\r\n",
+      #"{"ready":\#(reasons.isEmpty),"reasons":[\#(list)]}"#)
+  }
+}
+
+extension String {
+  fileprivate var replacingDashes: String {
+    String(map { $0 == "-" ? "_" : $0 })
+  }
+}
+
+extension LimitDecision {
+  /// Lines of both header families.
+  var fields: String {
+    "X-RateLimit-Limit: \(limit)\r\nX-RateLimit-Remaining: \(remaining)\r\n"
+      + "X-RateLimit-Reset: \(resetUnixSeconds)\r\nX-RateLimit-Limit-Requests: \(limit)\r\n"
+      + "X-RateLimit-Remaining-Requests: \(remaining)\r\n"
+      + "X-RateLimit-Reset-Requests: \(retryAfterSeconds)s\r\n"
+  }
+
+  /// The same without a string, for the request path.
+  func write(to out: inout ByteBuffer) {
+    out.append("X-RateLimit-Limit: ")
+    out.append(decimal: limit)
+    out.append("\r\nX-RateLimit-Remaining: ")
+    out.append(decimal: remaining)
+    out.append("\r\nX-RateLimit-Reset: ")
+    out.append(decimal: Int(resetUnixSeconds))
+    out.append("\r\nX-RateLimit-Limit-Requests: ")
+    out.append(decimal: limit)
+    out.append("\r\nX-RateLimit-Remaining-Requests: ")
+    out.append(decimal: remaining)
+    out.append("\r\nX-RateLimit-Reset-Requests: ")
+    out.append(decimal: retryAfterSeconds)
+    out.append("s\r\n")
+  }
+}

@@ -1,0 +1,142 @@
+import PMHTTP
+import PMJSON
+import PMSystem
+import PMWire
+
+/// The vendor's list of models, asked for at most once a minute however many clients ask. A stale
+/// list is better than none while the vendor fails.
+final class ModelList: VendorTask {
+  private struct Waiter {
+    weak var client: EdgeConnection?
+    let model: String?
+    let decision: LimitDecision
+    let id: RequestID
+  }
+
+  private unowned let core: CoreLoop
+  private var connection: VendorConnection?
+  private var body = ByteBuffer()
+  private var status = 0
+  private var models: [JSONObject] = []
+  private var fetchedAt: Instant?
+  private var waiters: [Waiter] = []
+
+  init(of core: CoreLoop) { self.core = core }
+
+  func answer(_ client: EdgeConnection, model: String?, _ decision: LimitDecision, _ id: RequestID) {
+    let waiter = Waiter(client: client, model: model, decision: decision, id: id)
+    if ageSeconds < CoreBounds.modelListFreshSeconds { return tell(waiter) }
+    waiters.append(waiter)
+    refresh()
+  }
+
+  /// Asks the vendor, unless it is being asked already. Also tells whether the vendor works.
+  func refresh() {
+    guard connection == nil else { return }
+    guard !core.health.isDraining else { return finish() }
+    do {
+      let connection = try core.pool.checkOut(core)
+      connection.begin(for: self)
+      connection.expect(within: CoreBounds.modelListSecondsMax)
+      self.connection = connection
+      body.clear()
+      var request = ByteBuffer()
+      request.append("GET /v1/models HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: application/json\r\n\r\n")
+      connection.write(request)
+    } catch {
+      core.health.unreachable()
+      finish()
+    }
+  }
+
+  private var ageSeconds: UInt64 {
+    fetchedAt.map { core.events.now.millisecondsSince($0) / 1000 } ?? .max
+  }
+
+  override func answerBegan(_ head: ResponseHead, _ bytes: borrowing Span<UInt8>) {
+    status = head.status
+  }
+
+  override func answerContinued(_ piece: borrowing Span<UInt8>, isLast: Bool) {
+    if body.count + piece.count <= CoreBounds.modelListBytesMax { body.append(piece) }
+    guard isLast else { return }
+    connection = nil
+    if status == 200, let list = read() {
+      models = list
+      fetchedAt = core.events.now
+      core.health.succeeded()
+    } else {
+      let meaning = VendorFault(
+        status: status, isGateway: true, body: body, isJSON: true, retryAfterSeconds: nil)
+      core.health.failed(meaning, at: core.events.now)
+    }
+    finish()
+  }
+
+  override func vendorLost(hasBegun: Bool) {
+    connection = nil
+    core.health.unreachable()
+    finish()
+  }
+
+  override func vendorDeadline() {
+    connection?.abandon()
+    connection = nil
+    core.health.countFailure()
+    finish()
+  }
+
+  /// The members clients read, and the names for the table of models.
+  private func read() -> [JSONObject]? {
+    guard let document = try? JSONReader.read(body.bytes),
+      let data = document["data"]?.array
+    else { return nil }
+    var list: [JSONObject] = []
+    for entry in data {
+      guard let id = entry["id"]?.string, isModelName(Array(id.utf8)) else { continue }
+      _ = core.models.enter(id)
+      var model: JSONObject = [
+        "id": .string(id), "object": "model", "created": entry["created"] ?? 0,
+        "owned_by": entry["owned_by"] ?? "privatemode",
+      ]
+      model["tasks"] = entry["tasks"]
+      list.append(model)
+    }
+    return list
+  }
+
+  private func finish() {
+    core.onVendorChanged()
+    let told = waiters
+    waiters.removeAll()
+    for waiter in told { tell(waiter) }
+  }
+
+  private func tell(_ waiter: Waiter) {
+    guard let client = waiter.client else { return }
+    let fields = waiter.decision.fields
+    guard ageSeconds < CoreBounds.modelListStaleSeconds else {
+      return client.respond(core.health.error, .openAI, waiter.id, fields: fields)
+    }
+    guard let name = waiter.model else {
+      let list: JSONValue = ["object": "list", "data": .array(models.map { .object($0) })]
+      return client.respond(200, fields, list.text)
+    }
+    guard let model = models.first(where: { $0["id"] == .string(name) }) else {
+      return client.respond(.modelNotFound, .openAI, waiter.id, fields: fields)
+    }
+    client.respond(200, fields, JSONValue.object(model).text)
+  }
+}
+
+extension VendorHealth {
+  /// What a client is told while the vendor cannot be asked.
+  var error: APIError {
+    if isDraining { return .vendorRestarting }
+    switch state {
+    case .keyRejected: return .vendorUnavailable
+    case .starting, .down: return .vendorStarting
+    case .up, .failing: return .vendorUnreachable
+    }
+  }
+}

@@ -1,0 +1,174 @@
+import PMHTTP
+import PMSystem
+
+/// Something that asks the vendor: a client's call, or core itself.
+class VendorTask {
+  /// The head of the answer; its body follows.
+  func answerBegan(_ head: ResponseHead, _ bytes: borrowing Span<UInt8>) {}
+  /// A piece of the body, or the last one, which may be empty.
+  func answerContinued(_ piece: borrowing Span<UInt8>, isLast: Bool) {}
+  /// The connection broke, or what came was no HTTP.
+  func vendorLost(hasBegun: Bool) {}
+  /// Everything written has left for the vendor.
+  func vendorDrained() {}
+  func vendorDeadline() {}
+}
+
+/// A connection to the vendor's proxy, used by one task at a time.
+final class VendorConnection: StreamSource {
+  private unowned let core: CoreLoop
+  private var task: VendorTask?
+  private var head = ByteBuffer()
+  private var headEnd = HeadEnd()
+  private var framing: BodyFraming?
+  private var keepsAlive = true
+  private(set) var isConnected = false
+  /// When it was last given back.
+  var idleSince = Instant(nanoseconds: 0)
+
+  init(_ descriptor: consuming OwnedDescriptor, of core: CoreLoop) {
+    self.core = core
+    super.init(consume descriptor, in: core.events)
+  }
+
+  func begin(for task: VendorTask) {
+    self.task = task
+    framing = nil
+    keepsAlive = true
+  }
+
+  /// The task needs the answer no more. What was asked is cancelled by closing.
+  func abandon() {
+    task = nil
+    close()
+  }
+
+  func expect(within seconds: UInt64) { loop.setDeadline(self, loop.now.adding(seconds: seconds)) }
+
+  override func onReadable() {
+    core.inbound.clear()
+    switch receive(into: &core.inbound, upTo: CoreBounds.receiveBytesMax) {
+    case .wouldBlock: return
+    case .failed: onBroken()
+    case .ended: ended()
+    case .bytes:
+      isConnected = true
+      // Bytes that nobody asked for would be taken for the next answer.
+      guard task != nil else { return close() }
+      do {
+        try take(core.inbound)
+      } catch {
+        onBroken()
+      }
+    }
+  }
+
+  private func take(_ received: borrowing ByteBuffer) throws(HTTPError) {
+    let bytes = received.span
+    if framing != nil { return try takeBody(bytes) }
+    if head.isEmpty {
+      if try !takeHead(bytes) { head.append(bytes) }
+      return
+    }
+    head.append(bytes)
+    // Moved out, so that it is not borrowed while the answer is handed on.
+    var whole = ByteBuffer()
+    swap(&whole, &head)
+    if try !takeHead(whole.span) { swap(&whole, &head) }
+  }
+
+  /// False while the head is incomplete.
+  private func takeHead(_ bytes: borrowing Span<UInt8>) throws(HTTPError) -> Bool {
+    guard let length = try headEnd.find(in: bytes) else { return false }
+    let headBytes = bytes.extracting(0..<length)
+    let answer = try ResponseHead(headBytes)
+    guard answer.status >= 200 else { throw .malformedStartLine }
+    framing = answer.body()
+    keepsAlive = answer.keepsAlive && framing?.endsWithConnection == false
+    task?.answerBegan(answer, headBytes)
+    if framing?.isComplete == true || length < bytes.count {
+      try takeBody(bytes.extracting(length..<bytes.count))
+    }
+    return true
+  }
+
+  private func takeBody(_ bytes: borrowing Span<UInt8>) throws(HTTPError) {
+    var position = 0
+    // A run is handed on one step behind, so that the last one is known to be the last.
+    var run: Range<Int>?
+    while let next = try framing?.next(bytes, &position) {
+      if let run { task?.answerContinued(bytes.extracting(run), isLast: false) }
+      run = next
+    }
+    guard framing?.isComplete == true else {
+      if let run { task?.answerContinued(bytes.extracting(run), isLast: false) }
+      return
+    }
+    let finished = task
+    let isReusable = keepsAlive && position == bytes.count && queuedBytes == 0
+    task = nil
+    framing = nil
+    head.release()
+    loop.setDeadline(self, .never)
+    if !isClosed {
+      setReading(true)
+      if isReusable { core.pool.giveBack(self) } else { close() }
+    }
+    finished?.answerContinued(bytes.extracting(run ?? 0..<0), isLast: true)
+  }
+
+  /// The end of the connection ends an answer only if that was its framing.
+  private func ended() {
+    guard framing?.endsWithConnection == true, let task else { return onBroken() }
+    self.task = nil
+    close()
+    let nothing = ByteBuffer()
+    task.answerContinued(nothing.span, isLast: true)
+  }
+
+  override func onBroken() {
+    let (lost, hasBegun) = (task, framing != nil)
+    task = nil
+    close()
+    lost?.vendorLost(hasBegun: hasBegun)
+  }
+
+  override func onDrained() {
+    isConnected = true
+    task?.vendorDrained()
+  }
+  override func onDeadline() { task?.vendorDeadline() }
+  override func onClosed() { core.pool.forget(self) }
+}
+
+/// Idle connections to the vendor; the one used last is used next.
+final class VendorPool {
+  private let port: UInt16
+  private var idle: [VendorConnection] = []
+
+  init(port: UInt16) { self.port = port }
+
+  /// A connection for one request. Requests are never replayed, so an idle connection that the
+  /// vendor may have closed meanwhile is not used.
+  func checkOut(_ core: CoreLoop) throws(SystemError) -> VendorConnection {
+    while let connection = idle.popLast() {
+      let isTrusted = core.events.now.millisecondsSince(connection.idleSince)
+        < CoreBounds.trustedIdleMilliseconds
+      if !connection.isClosed && (isTrusted || !hasNews(connection)) { return connection }
+      connection.close()
+    }
+    let connection = VendorConnection(try TCPSocket.connectLoopback(port: port), of: core)
+    try core.events.add(connection)
+    return connection
+  }
+
+  func giveBack(_ connection: VendorConnection) {
+    guard idle.count < CoreBounds.idleVendorsMax else { return connection.close() }
+    connection.idleSince = connection.loop.now
+    idle.append(connection)
+  }
+
+  func forget(_ connection: VendorConnection) { idle.removeAll { $0 === connection } }
+
+  func closeIdle() { for connection in Array(idle) { connection.close() } }
+}
