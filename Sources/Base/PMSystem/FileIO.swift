@@ -26,21 +26,30 @@ public enum FileIO {
     _ file: borrowing OwnedDescriptor, bytesMax: Int
   ) throws(SystemError) -> [UInt8] {
     var bytes: [UInt8] = []
-    var chunk = [UInt8](repeating: 0, count: 64 << 10)
+    try readPieces(file, bytesMax: bytesMax) { bytes += $0 }
+    return bytes
+  }
+
+  /// The same, piece by piece: for files that need not be in memory as a whole.
+  public static func readPieces(
+    _ file: borrowing OwnedDescriptor, bytesMax: Int, _ take: (ArraySlice<UInt8>) -> Void
+  ) throws(SystemError) {
+    var piece = [UInt8](repeating: 0, count: 64 << 10)
+    var offset = 0
     while true {
       let number = file.number
-      let offset = bytes.count
-      // The kernel writes at most the length of the chunk.
-      let n = unsafe chunk.withUnsafeMutableBytes {
+      // The kernel writes at most the length of the piece.
+      let n = unsafe piece.withUnsafeMutableBytes {
         unsafe pread(number, $0.baseAddress, $0.count, offset)
       }
       if n < 0 {
         if pm_errno() == EINTR { continue }
         throw .last(.read)
       }
-      if n == 0 { return bytes }
-      guard bytes.count + n <= bytesMax else { throw SystemError(.tooLong, 0) }
-      bytes += chunk[0..<n]
+      if n == 0 { return }
+      offset += n
+      guard offset <= bytesMax else { throw SystemError(.tooLong, 0) }
+      take(piece[0..<n])
     }
   }
 
@@ -59,6 +68,18 @@ public enum FileIO {
         throw .last(.write)
       }
       done += n
+    }
+  }
+
+  /// Writes to standard output (1) or standard error (2) as far as somebody listens.
+  public static func writeStandard(_ bytes: [UInt8], to number: Int32) {
+    var done = 0
+    while done < bytes.count {
+      let n = unsafe bytes.withUnsafeBytes {
+        unsafe Glibc.write(number, $0.baseAddress?.advanced(by: done), $0.count - done)
+      }
+      if n < 0 && pm_errno() != EINTR { return }
+      if n > 0 { done += n }
     }
   }
 
@@ -85,10 +106,13 @@ public enum FileIO {
     }
   }
 
-  /// Makes a folder, or keeps the one that is there.
+  /// Makes a folder, or keeps the one that is there; folders above it are made for all to enter.
   public static func makeFolder(
     _ path: String, mode: UInt32, owner: Account? = nil
   ) throws(SystemError) {
+    for (i, byte) in path.utf8.enumerated() where byte == UInt8(ascii: "/") && i > 0 {
+      _ = unsafe mkdir(String(decoding: path.utf8.prefix(i), as: UTF8.self), 0o755)
+    }
     if unsafe mkdir(path, mode) != 0, pm_errno() != EEXIST { throw .last(.mkdir) }
     guard let folder = OwnedDescriptor(
       result: unsafe Glibc.open(path, O_RDONLY | O_CLOEXEC | O_DIRECTORY | O_NOFOLLOW))
@@ -96,6 +120,21 @@ public enum FileIO {
     if let owner, fchown(folder.number, owner.uid, owner.gid) != 0 { throw .last(.chown) }
     guard fchmod(folder.number, mode) == 0 else { throw .last(.chmod) }
   }
+
+  /// Opens an existing file for writing, close-on-exec.
+  public static func openForWriting(_ path: String) throws(SystemError) -> OwnedDescriptor {
+    let file = OwnedDescriptor(result: unsafe Glibc.open(path, O_WRONLY | O_CLOEXEC))
+    guard let file else { throw .last(.open) }
+    return file
+  }
+
+  /// Writes a word into an existing file, such as those of cgroups.
+  public static func put(_ text: String, into path: String) throws(SystemError) {
+    try write(Array(text.utf8), to: try openForWriting(path))
+  }
+
+  /// Removes an empty folder; false if it is not empty or not there.
+  public static func removeFolder(_ path: String) -> Bool { unsafe rmdir(path) == 0 }
 
   /// What a program's file must be: regular, and not writable by others than its owner.
   public static func isPlainAndPrivate(_ file: borrowing OwnedDescriptor) -> Bool {

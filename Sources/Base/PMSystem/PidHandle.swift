@@ -11,6 +11,8 @@ public final class PidHandle: EventSource {
 
   public let pid: Int32
   private let onExit: (Status) -> Void
+  /// Called when the deadline of this source passes while the process lives.
+  public var onOverdue: () -> Void = {}
 
   /// For a child that was just started and not waited for, so that the pid is still its own.
   public init(pid: Int32, onExit: @escaping (Status) -> Void) throws(SystemError) {
@@ -30,6 +32,8 @@ public final class PidHandle: EventSource {
   /// Kills the process group that the child leads; for where there is no cgroup. Only while the
   /// child has not been waited for: then the number is still its own.
   public func killGroup() { _ = kill(-pid, SIGKILL) }
+
+  public override func onDeadline() { onOverdue() }
 
   /// Takes the status once the process has ended; then it is gone.
   public override func onReady(_ readiness: Readiness) {

@@ -37,6 +37,23 @@ public enum TCPSocket {
     return descriptor
   }
 
+  /// Connects to a loopback port for blocking use; each call on it waits at most `seconds`.
+  public static func connectLoopbackBlocking(
+    port: UInt16, seconds: Int
+  ) throws(SystemError) -> OwnedDescriptor {
+    let type = SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue
+    guard let descriptor = OwnedDescriptor(result: socket(AF_INET, Int32(type), 0)) else {
+      throw .last(.socket)
+    }
+    try UnixSocket.setTimeouts(descriptor, seconds: seconds)
+    let loopback = InternetAddress(v4: (127, 0, 0, 1))
+    let result = unsafe loopback.withSocketAddress(port: port) {
+      unsafe Glibc.connect(descriptor.number, $0, $1)
+    }
+    guard result == 0 else { throw .last(.connect) }
+    return descriptor
+  }
+
   /// Sends small writes at once (TCP_NODELAY); an event of a stream must not wait for the next.
   public static func disableDelay(_ descriptor: borrowing OwnedDescriptor) {
     try? set(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, 1)

@@ -30,3 +30,14 @@ public enum Inheritance {
     listenCount, listenNames, notifySocket, watchdogMicroseconds, credentialsDirectory,
   ]
 }
+
+/// Names of secrets, both in the credentials that the platform gives to pmctl and in the folder
+/// that pmctl gives to a child.
+public enum CredentialName: String, CaseIterable, Sendable {
+  case vendorKey = "vendor-api-key"
+  case adminPassword = "admin-password"
+  /// Core's key for hashing API keys.
+  case pepper
+  /// Plaintext keys of the predecessor's variable.
+  case keys = "api-keys"
+}

@@ -1,1 +1,4 @@
-// Removed with the first source file.
+import Glibc
+import PMCommand
+
+exit(PMCommand.run(CommandLine.arguments))

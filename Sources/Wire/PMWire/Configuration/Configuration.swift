@@ -28,8 +28,16 @@ public struct Configuration: Equatable, Sendable {
   /// Holds the admin password; nil if sign-in is off or the password comes as a credential.
   public var adminPasswordFile: String?
   public var control = ControlRoles()
+  /// What kind of confidential machine this is; without it the gate of production stays shut.
+  public var platform: AttestationPlatform?
 
   public init() {}
+
+  /// The machines that the gate knows (`attestation.md`, section 1).
+  public enum AttestationPlatform: String, CaseIterable, Sendable {
+    case snp
+    case azure = "azure-snp-vtpm"
+  }
 
   public struct Listen: Equatable, Sendable {
     public var https: UInt16 = 443
@@ -85,6 +93,9 @@ public struct Configuration: Equatable, Sendable {
     adminPasswordFile = try admin.path("passwordFile")
     try admin.finish()
     try readControl(try top.object("control"))
+    var attestation = try top.object("attestation")
+    platform = try attestation.word("platform", AttestationPlatform.self)
+    try attestation.finish()
     try top.finish()
   }
 

@@ -1,0 +1,40 @@
+internal import CLinux
+internal import Glibc
+
+/// What a process does to itself.
+public enum OwnProcess {
+  public static var pid: Int32 { getpid() }
+
+  /// Keeps other processes of the same user, and core files, from its memory (prctl(2)). Exec undoes
+  /// this, so every process says it for itself.
+  public static func hideMemory() { _ = pm_prctl(PR_SET_DUMPABLE, 0, 0) }
+
+  /// Orphans among its descendants become its children, so that none is lost.
+  public static func adoptOrphans() { _ = pm_prctl(PR_SET_CHILD_SUBREAPER, 1, 0) }
+
+  /// The path of the running program.
+  public static var programPath: String? {
+    var buffer = [UInt8](repeating: 0, count: Int(PATH_MAX))
+    // readlink writes at most the length of the buffer, and no final zero.
+    let count = unsafe buffer.withUnsafeMutableBytes { bytes -> Int in
+      guard let base = unsafe bytes.bindMemory(to: CChar.self).baseAddress else { return -1 }
+      return unsafe readlink("/proc/self/exe", base, bytes.count)
+    }
+    guard count > 0, count < buffer.count else { return nil }
+    return String(decoding: buffer[0..<count], as: UTF8.self)
+  }
+
+  /// Children of this process by the kernel's list (proc(5), needs CONFIG_PROC_CHILDREN).
+  public static func children() -> [Int32] {
+    let listBytesMax = 64 * 1024
+    let path = "/proc/self/task/\(getpid())/children"
+    guard let bytes = try? FileIO.read(path, bytesMax: listBytesMax) else { return [] }
+    return String(decoding: bytes, as: UTF8.self).split(separator: " ").compactMap { Int32($0) }
+  }
+
+  /// Kills a child that is no generation of ours.
+  public static func killStranger(_ pid: Int32) { _ = kill(pid, SIGKILL) }
+
+  /// Removes a socket file or nothing.
+  public static func unlink(_ path: String) { _ = unsafe Glibc.unlink(path) }
+}

@@ -1,0 +1,32 @@
+internal import PMSupervisor
+internal import PMWire
+
+extension Command {
+  static let own: [Command] = [
+    Command(
+      name: "completion", summary: "Print a completion script for a shell.",
+      form: "bash|zsh|fish", operands: ["SHELL"],
+      examples: ["pmctl completion bash > /etc/bash_completion.d/pmctl"],
+      words: ["bash", "zsh", "fish"]
+    ) { input in
+      guard let script = Completion.script(for: input.operands[0]) else {
+        Terminal.error("pmctl completion: bash, zsh or fish")
+        return ExitCode.usage
+      }
+      Terminal.line(script)
+      return ExitCode.done
+    },
+    Command(name: "version", summary: "Print the version.", form: "") { _ in
+      Terminal.line("pmctl \(Version.text)")
+      return ExitCode.done
+    },
+  ]
+
+  /// Commands that ask core.
+  static let coreCommands: [Command] = []
+}
+
+/// The version of the whole appliance.
+enum Version {
+  static let text = "0.1.0"
+}

@@ -1,0 +1,28 @@
+/// The numbers of the runtime. Those of the state machine are in `PMSupervision.Limits`.
+enum RuntimeLimits {
+  /// `appliance.json`; ours has a few hundred bytes.
+  static let configurationBytesMax = 1 << 20
+  /// A program, unstripped and with debug information.
+  static let programBytesMax = 512 << 20
+  /// A password or key.
+  static let credentialBytesMax = 4096
+  /// Plaintext keys of the predecessor, in one variable.
+  static let keyListBytesMax = 64 * 1024
+  /// From the spawn of a probe to its kill; the probe itself gives up after 2 s.
+  static let probeSecondsMax: UInt64 = 4
+  /// The check of a new configuration before it is adopted.
+  static let checkSecondsMax: UInt64 = 5
+  /// Probes under way: one per service, one of the path, and one more while a generation changes.
+  static let probesMax = 12
+  /// Records of ends kept per service.
+  static let deathsPerServiceMax = 256
+  /// Events that `pmctl logs` can show.
+  static let journalLinesMax = 256
+  /// One line of the vendor that is looked at; the rest of a longer one is passed over.
+  static let vendorLineBytesMax = 16 * 1024
+  /// Manifests kept in the vendor's workspace (vendor.md 2.8).
+  static let vendorManifestsMax = 200
+  static let watchdogMicroseconds = 10_000_000
+  /// The vendor's own soft limit for its memory (vendor.md 2.8).
+  static let vendorMemoryLimit = "768MiB"
+}

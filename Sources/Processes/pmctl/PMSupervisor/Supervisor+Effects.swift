@@ -1,0 +1,244 @@
+internal import PMAttest
+internal import PMCrypto
+internal import PMJSON
+internal import PMLog
+internal import PMSupervision
+internal import PMSystem
+internal import PMWire
+
+/// Effects, one by one.
+extension Supervisor {
+  func apply(_ effect: Effect) {
+    switch effect {
+    case .appraise: appraise()
+    case .bind: bind()
+    case .closeListeners:
+      listeners.closePublic()
+      journal.note(.listenersClosed)
+    case .spawn(let service, let number): spawn(service, number)
+    case .askToLeave(let service, let number):
+      child(service, number)?.handle.send(signal: service == .vendor ? Self.interrupt : Self.terminate)
+    case .kill(let service, let number): child(service, number)?.kill()
+    case .probe(let probe): run(probe)
+    case .tell(let service, let number, let instruction): child(service, number)?.tell(instruction)
+    case .adopt(let id): adopt(id)
+    case .answer(let id, let answer): finish(id, answer)
+    case .progress(let id, let service, let number, let state):
+      orders.progress(id, service, number, state)
+    case .changed(let service, let number, let state):
+      journal.note(.state(service: service.word, generation: number, state: state.word))
+      control?.tellWatchers(service, number, state)
+      systemd?.send(["STATUS=\(statusLine)"])
+    case .record(let record): note(record)
+    case .announceReady: systemd?.send(["READY=1", "STATUS=\(statusLine)"])
+    case .announceStopping: systemd?.send(["STOPPING=1"])
+    case .leave: leave()
+    }
+  }
+
+  private static let terminate: Int32 = 15
+  /// SIGTERM would kill the vendor's program at once (vendor.md 2.9).
+  private static let interrupt: Int32 = 2
+
+  private func child(_ service: Service, _ number: Int) -> Child? {
+    children.first { $0.service == service && $0.number == number }
+  }
+
+  private var statusLine: String {
+    if let token = machine.gate.token { return "gate: \(token)" }
+    let states = Service.allCases.map { "\($0.rawValue) \(machine[$0].state.rawValue)" }
+    return states.joined(separator: ", ")
+  }
+
+  // MARK: Gate and listeners
+
+  private func appraise() {
+    let platform = configuration.platform.flatMap { Platform(rawValue: $0.rawValue) }
+    let token = Gate(platform: platform).judge()
+    feed(
+      .verdict(
+        token.isRetryable ? .unavailable(token: token.rawValue) : .refused(token: token.rawValue)))
+  }
+
+  private func bind() {
+    do throws(Listeners.Failure) {
+      try listeners.open(configuration)
+      journal.note(
+        .listening(https: configuration.listen.https, http: configuration.listen.http))
+      feed(.bound(true))
+    } catch {
+      journal.note(.listenFailed(port: error.port, errno: error.errno))
+      feed(.bound(false))
+    }
+  }
+
+  // MARK: Children
+
+  private func spawn(_ service: Service, _ number: Int) {
+    do throws(Launcher.Fault) {
+      let credentials = Credentials(configuration, secrets)
+      let child = try launcher.start(
+        service, number, configuration, listeners, credentials,
+        onExit: { [unowned self] status in exited(service, number, status) },
+        onOutput: { [unowned self] bytes in vendorWrote(number, bytes) })
+      children.append(child)
+      journal.note(.program(service: service.word, digest: child.digest.prefix))
+      do throws(SystemError) {
+        try loop.add(child.handle)
+        if let output = child.output { try loop.add(output) }
+      } catch {
+        child.kill()
+      }
+    } catch {
+      feed(.exited(service, number, note(error, service)))
+    }
+  }
+
+  /// What a failed start counts as.
+  private func note(_ fault: Launcher.Fault, _ service: Service) -> Exit {
+    switch fault {
+    case .program(.unreadable(let errno)):
+      journal.note(.programRefused(service: service.word, fault: "unreadable", errno: errno))
+      return .code(ExitCode.configuration)
+    case .program(let fault):
+      let word: StaticWord =
+        switch fault {
+        case .digestDiffers: "digest-differs"
+        case .notPrivate: "writable-by-others"
+        case .standIn: "stand-in"
+        case .unreadable, .unavailable: "unreadable"
+        }
+      journal.note(.programRefused(service: service.word, fault: word, errno: 0))
+      return .digestDiffers
+    case .noVendorKey:
+      journal.note(.spawnFailed(service: service.word, step: "vendor-key", errno: 0))
+      return .code(ExitCode.configuration)
+    case .argumentRefused:
+      journal.note(.spawnFailed(service: service.word, step: "arguments", errno: 0))
+      return .code(ExitCode.configuration)
+    case .system(let error):
+      journal.note(.spawnFailed(service: service.word, step: "system", errno: error.number))
+      return .code(ExitCode.transient)
+    }
+  }
+
+  private func exited(_ service: Service, _ number: Int, _ status: PidHandle.Status) {
+    hearLastWords()
+    guard let index = children.firstIndex(where: { $0.service == service && $0.number == number })
+    else { return }
+    let child = children[index]
+    child.output?.readOnce()
+    let exit = child.exit(status)
+    // Whatever it started goes with it.
+    child.kill()
+    loop.remove(child.handle)
+    if let output = child.output { loop.remove(output) }
+    if let path = child.probePath { OwnProcess.unlink(path) }
+    if let group = child.group, !ControlGroup.remove(group.path) { emptyGroups.append(group.path) }
+    if let fault = child.vendorOutput.fault { journal.note(.vendorFault(fault.word)) }
+    ended[key(service, number)] = child.report.phase
+    children.remove(at: index)
+    feed(.exited(service, number, exit))
+    ended[key(service, number)] = nil
+  }
+
+  private func key(_ service: Service, _ number: Int) -> String { "\(service.rawValue) \(number)" }
+
+  private func vendorWrote(_ number: Int, _ bytes: [UInt8]) {
+    guard let child = child(.vendor, number) else { return }
+    if bytes.isEmpty {
+      if let output = child.output { loop.remove(output) }
+      return
+    }
+    for meaning in child.vendorOutput.take(bytes) {
+      switch meaning {
+      case .event(let word): journal.note(.vendorLine(word))
+      case .lostRefresh:
+        journal.note(.vendorFault("refresh-lost"))
+        feed(.vendorLostRefresh)
+      case .counted: break
+      }
+    }
+  }
+
+  // MARK: Probes
+
+  private func run(_ probe: Probe) {
+    prober.run(
+      ["ask"] + question(probe.target), seconds: RuntimeLimits.probeSecondsMax
+    ) { [unowned self] code in feed(.probed(probe.id, passed: code == ExitCode.done)) }
+  }
+
+  private func question(_ target: Probe.Target) -> [String] {
+    let folder = configuration.runtimeDirectory
+    switch target {
+    case .path:
+      let path = machine[.edge].currentNumber.flatMap { child(.edge, $0)?.probePath }
+      return [ProbeTarget.path.rawValue, path ?? ""]
+    case .service(.edge, let number):
+      return [ProbeTarget.edge.rawValue, child(.edge, number)?.probePath ?? ""]
+    case .service(.core, _): return [ProbeTarget.core.rawValue, "\(folder)/\(SocketName.core)"]
+    case .service(.admin, _): return [ProbeTarget.admin.rawValue, "\(folder)/\(SocketName.admin)"]
+    case .service(.vendor, _): return [ProbeTarget.vendor.rawValue, "\(configuration.vendor.port)"]
+    }
+  }
+
+  // MARK: Records
+
+  private func note(_ record: Record) {
+    switch record {
+    case .ended(let death):
+      let phase = ended[key(death.service, death.generation)] ?? nil
+      tally.add(death, phase: phase, at: .now())
+      journal.note(
+        .ended(
+          service: death.service.word, generation: death.generation, reason: death.reason.word,
+          code: death.reason.code, phase: phase?.word, upMilliseconds: death.upMilliseconds,
+          inFlight: death.inFlight))
+    case .recovered(let recovery):
+      tally.add(recovery)
+      journal.note(
+        .recovered(
+          service: recovery.service.word, generation: recovery.generation,
+          waitedMilliseconds: recovery.waitedMilliseconds,
+          startedInMilliseconds: recovery.startedInMilliseconds))
+    case .gate(let state):
+      journal.note(.gate(state: state.word, token: state.tokenWord))
+    case .flapping(let service): journal.note(.flapping(service: service.word))
+    }
+  }
+
+  private func leave() {
+    prober.killAll()
+    let folder = configuration.runtimeDirectory
+    for name in [SocketName.core, SocketName.coreControl, SocketName.admin, SocketName.supervisor] {
+      OwnProcess.unlink("\(folder)/\(name)")
+    }
+    OwnProcess.unlink(launcher.notifyPath)
+    loop.stop()
+  }
+}
+
+extension GateState {
+  fileprivate var tokenWord: StaticWord? {
+    guard let token, let known = GateToken(rawValue: token) else { return nil }
+    return known.word
+  }
+}
+
+extension GateToken {
+  fileprivate var word: StaticWord {
+    switch self {
+    case .configPlatform: "config-platform"
+    case .kmsgUnreadable: "kmsg-unreadable"
+    case .kmsgNoSNP: "kmsg-no-snp"
+    case .kmsgNoIsolation: "kmsg-no-isolation"
+    case .deviceMissing: "device-missing"
+    case .deviceType: "device-type"
+    case .deviceDriver: "device-driver"
+    case .tpmMissing: "tpm-missing"
+    case .appraiseFailed: "appraise-failed"
+    case .listen: "listen"
+    }
+  }
+}
