@@ -7,7 +7,7 @@ public enum CoreEvent: Sendable {
   case ledgerFailed(code: Int32)
   case ledgerRefused(reason: StaticWord)
   case ledgerRecovered(unsettled: Int)
-  case keysFileLoaded(keys: Int, refused: Int)
+  case keysFileLoaded(keys: Int, shadowed: Int)
   case keysFileRefused
   case keysFileGone
   case vendorState(StaticWord)
@@ -57,8 +57,8 @@ public enum CoreEvent: Sendable {
       LogRecord(.error, "ledger-refused", [LogField("reason", .word(reason))])
     case .ledgerRecovered(let count):
       LogRecord(.warning, "ledger-recovered", [.number("unsettled", count)])
-    case .keysFileLoaded(let keys, let refused):
-      LogRecord(.info, "keys-file-loaded", [.number("keys", keys), .number("refused", refused)])
+    case .keysFileLoaded(let keys, let shadowed):
+      LogRecord(.info, "keys-file-loaded", [.number("keys", keys), .number("shadowed", shadowed)])
     case .keysFileRefused: LogRecord(.error, "keys-file-refused")
     case .keysFileGone: LogRecord(.error, "keys-file-gone")
     case .vendorState(let word):

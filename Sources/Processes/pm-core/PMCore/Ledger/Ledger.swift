@@ -1,3 +1,4 @@
+import PMLog
 import PMStore
 import PMSystem
 import Synchronization
@@ -18,6 +19,9 @@ final class Ledger: Sendable {
   static let checkpointQuietMilliseconds: UInt64 = 1000
   /// Operations after which that happens under load too: about 40 MiB of log.
   static let operationsPerCheckpointMax = 20_000
+  /// Operations that the loop may have under way: a second of full load at a slow disk. The loop
+  /// counts; beyond it nothing new is admitted, so that nothing is ever dropped.
+  static let operationsMax = 16_384
   /// A failed ledger is opened anew after this long, doubled up to the maximum.
   static let healMillisecondsFirst: UInt64 = 250
   static let healMillisecondsMax: UInt64 = 5000
@@ -38,6 +42,7 @@ final class Ledger: Sendable {
   private let path: String
   private let loopBell: Wake.Bell
   private let exchange = Mutex(Exchange())
+  private let aboveReservation = Atomic<Int>(0)
 
   /// The ledger at `path`, which was brought forward already. `loopBell` is rung when there is
   /// something to collect.
@@ -46,6 +51,9 @@ final class Ledger: Sendable {
     self.loopBell = loopBell
     try startThread { [self] in live() }
   }
+
+  /// Charges that were higher than what was reserved for them: each is a defect.
+  var aboveReservationCount: Int { aboveReservation.load(ordering: .relaxed) }
 
   // MARK: The loop's side
 
@@ -199,6 +207,11 @@ final class Ledger: Sendable {
     }
   }
 
+  private func noteAboveReservation() {
+    aboveReservation.add(1, ordering: .relaxed)
+    Log.write(.core(.settledAboveReservation))
+  }
+
   private func complete(_ operation: LedgerOperation, failed: Bool, _ desk: Desk) {
     desk.operationsSinceCheckpoint += 1
     switch operation {
@@ -206,6 +219,7 @@ final class Ledger: Sendable {
       desk.completions.append(LedgerCompletion(token: token, failed: failed))
       if failed { desk.stranded.append(StrandedRequest(id: row.id.bits, wasSent: false)) }
     case .settle(let row, let token):
+      if row.isAboveReservation { noteAboveReservation() }
       desk.completions.append(LedgerCompletion(token: token, failed: failed))
       if failed { desk.stranded.append(StrandedRequest(id: row.id.bits, wasSent: true)) }
     case .use: break

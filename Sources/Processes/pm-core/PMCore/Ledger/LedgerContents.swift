@@ -12,8 +12,6 @@ struct LedgerContents {
   var priceTables: [Digest256: Int32] = [:]
   var settings: [SettingName: Int64] = [:]
   var pepperMark: [UInt8]?
-  /// Requests that were under way when the process before this one ended.
-  var unsettled = 0
 }
 
 extension LedgerContents {
@@ -21,13 +19,19 @@ extension LedgerContents {
   /// a structure of this size takes about a tenth of a second.
   static let checkedAtStartBytesMax: Int64 = 64 << 20
 
-  /// Opens the ledger, brings it forward, charges what a crash left open, and reads the tables.
-  init(path: String, at time: WallTime) throws(StoreError) {
+  /// Opens the ledger, brings it forward, and charges what a crash left open.
+  static func open(
+    path: String, at time: WallTime
+  ) throws(StoreError) -> (database: Database, unsettled: Int) {
     let database = try Database(path: path)
-    if try database.fileBytes() <= Self.checkedAtStartBytesMax { try database.checkStructure() }
+    if try database.fileBytes() <= checkedAtStartBytesMax { try database.checkStructure() }
     try database.migrate(
       to: LedgerSchema.schema, backupPath: "\(path).before-\(time.microseconds)")
-    unsettled = try Self.unsettleOpen(database)
+    return (database, try unsettleOpen(database))
+  }
+
+  /// Reads the tables that the loop works from.
+  init(_ database: Database) throws(StoreError) {
     try readKeys(database)
     try readPrices(database)
     try readSettings(database)
@@ -128,5 +132,34 @@ extension LedgerContents {
 extension Statement {
   fileprivate func time(_ column: Int32) -> WallTime? {
     integerOrNil(column).map { WallTime(microseconds: $0) }
+  }
+}
+
+/// When requests were admitted before this start, to take up the limits where they were.
+struct RecentAdmissions {
+  /// At most so many are read: with more in one window, the oldest are forgotten.
+  static let rowsMax = 200_000
+
+  /// Oldest first.
+  private(set) var admissions: [(key: Int64, at: WallTime)] = []
+
+  init(_ database: Database, since time: WallTime) throws(StoreError) {
+    let rows = try database.prepare(
+      """
+      SELECT id, key FROM request WHERE id >= ?1 ORDER BY id DESC LIMIT \(Self.rowsMax)
+      """)
+    try rows.bind(1, blob: RequestID.lowest(at: time).bits)
+    while try rows.step() {
+      guard let bits = rows.bits(0) else { throw .damaged }
+      admissions.append((rows.integer(1), RequestID(bits).time))
+    }
+    admissions.reverse()
+  }
+}
+
+extension RequestID {
+  /// No id made at that time or later is smaller.
+  static func lowest(at time: WallTime) -> RequestID {
+    RequestID(UInt128(UInt64(max(0, time.microseconds / 1000))) << 80)
   }
 }

@@ -59,6 +59,10 @@ struct SettlementRow: Sendable {
   var costNanoEuro: Int64?
   /// As in the reservation, to notice a charge above it.
   var reservedNanoEuro: Int64?
+  var isAboveReservation: Bool {
+    guard let costNanoEuro, let reservedNanoEuro else { return false }
+    return costNanoEuro > reservedNanoEuro
+  }
   /// HTTP status that the client got, or would have got.
   var status: UInt16
   /// From the arrival of the request to the first byte of the answer; nil if there was none.
@@ -93,12 +97,4 @@ enum LedgerOperation: Sendable {
 struct LedgerCompletion: Equatable, Sendable {
   let token: UInt64
   let failed: Bool
-}
-
-/// Why nothing can be reserved now.
-enum LedgerRefusal: Sendable {
-  /// The disk or the file fails; it is tried again by itself.
-  case unavailable
-  /// More waits for the disk than may.
-  case full
 }

@@ -99,7 +99,9 @@ final class LedgerWriter {
     try update.bind(7, row.usage.bytes)
     try update.bind(8, row.costNanoEuro)
     try update.bind(9, Int64(row.usage.source.rawValue))
-    try update.bind(10, Int64(row.usage.flags.rawValue))
+    var flags = row.usage.flags
+    if row.isAboveReservation { flags.insert(.aboveReservation) }
+    try update.bind(10, Int64(flags.rawValue))
     try update.bind(11, Int64(row.status))
     try update.bind(12, row.firstByteMilliseconds.map { Int64($0) })
     try update.bind(13, Int64(row.totalMilliseconds))

@@ -13,7 +13,9 @@ final class PriceTable {
   /// What an alias means, the newest meaning first.
   private var aliases: [ModelIndex: [(validFrom: WallTime, model: ModelIndex)]] = [:]
   /// Number in the ledger of the table as it is now.
-  var table: Int32 = 0
+  private(set) var table: Int32 = 0
+  /// Numbers of the tables that the ledger knows.
+  var tables: [Digest256: Int32] = [:]
 
   init(models: ModelTable, rows: [PriceRow], aliases: [ModelAlias]) {
     self.models = models
@@ -36,6 +38,23 @@ final class PriceTable {
     byModel[model, default: []].append(row)
     byModel[model]?.sort(by: Self.wins)
   }
+
+  /// The number of the next row.
+  var nextRow: Int32 { (rows.map(\.row).max() ?? 0) + 1 }
+
+  /// What the ledger has to learn before a table of this digest is used; nil if it knows it.
+  func change(for digest: Digest256, at time: WallTime) -> LedgerChange? {
+    if tables[digest] != nil { return nil }
+    return .addPriceTable(row: nextTable, digest: digest, since: time)
+  }
+
+  /// Makes the table of this digest the present one.
+  func adopt(_ digest: Digest256) {
+    table = tables[digest] ?? nextTable
+    tables[digest] = table
+  }
+
+  private var nextTable: Int32 { (tables.values.max() ?? 0) + 1 }
 
   /// An operator's row wins over all others, then the newest date, then the row entered last.
   private static func wins(_ a: PriceRow, _ b: PriceRow) -> Bool {

@@ -2,7 +2,16 @@
 struct Usage: Equatable, Sendable {
   /// Where the counts come from (`usage_source` of the ledger).
   enum Source: UInt8, CaseIterable, Sendable {
-    case none, upstream, estimate, reservation, imported
+    case none, upstream, estimate, reservation
+
+    var word: String {
+      switch self {
+      case .none: "none"
+      case .upstream: "upstream"
+      case .estimate: "estimate"
+      case .reservation: "reservation"
+      }
+    }
   }
 
   /// What was unusual.

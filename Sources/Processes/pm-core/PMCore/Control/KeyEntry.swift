@@ -1,0 +1,33 @@
+import PMJSON
+import PMSystem
+import PMWire
+
+extension KeyDetails {
+  func status(at time: WallTime, isFileGone: Bool = false) -> CoreControl.KeyStatus {
+    if !isUsable || isFileGone && source == .file { return .disabled }
+    return isExpired(at: time) ? .expired : .enabled
+  }
+
+  /// The key as it is listed.
+  func entry(
+    at time: WallTime, isFileGone: Bool = false, secret: String? = nil
+  ) -> CoreControl.KeyEntry {
+    CoreControl.KeyEntry(
+      id: id, description: description, status: status(at: time, isFileGone: isFileGone),
+      isEnabled: isUsable, createdAt: createdAt, expiresAt: expiresAt, rateLimit: rateLimit,
+      revokedAt: revokedAt, rotatedFrom: rotatedFrom, rotatedTo: rotatedTo, source: source.word,
+      isWeak: isWeak, lastUsed: lastUsedDay.map { WallTime(seconds: Int64($0) * 86_400) },
+      secret: secret)
+  }
+
+  /// Answer of `/auth/key-info`: these five members in this order.
+  var keyInfo: String {
+    let info: JSONValue = [
+      "key_id": .string(id), "created_at": createdAt.unixSeconds,
+      "expires_at": expiresAt?.unixSeconds ?? .null,
+      "rate_limit": rateLimit.map { .integer(Int64($0)) } ?? .null,
+      "description": .string(description),
+    ]
+    return info.text
+  }
+}
