@@ -20,6 +20,9 @@ extension Configuration {
     case .core:
       part["stateDirectory"] = .string(stateDirectory)
       part["limits"] = limits.json
+      part["control"] = [
+        "admins": .array(control.adminUIDs.map { .integer(Int64($0)) })
+      ]
       part["keys"] = ["file": keysFile.map { .string($0) } ?? .null]
       part["vendor"] = [
         "port": .integer(Int64(vendor.port)), "drainSeconds": .integer(Int64(vendor.drainSeconds)),

@@ -90,10 +90,8 @@ final class Call: VendorTask {
       self.boundary = boundary
       bodyBytesMax = core.configuration.limits.audioBodyBytesMax
     } else {
-      // A client that names no type at all is taken at its word that this is JSON.
-      guard type.isEmpty || type.lowercased().hasPrefix("application/json") else {
-        return refuseAtDoor(.contentType)
-      }
+      // Whatever a client calls it, the body itself must be JSON.
+      guard !type.lowercased().hasPrefix("multipart/") else { return refuseAtDoor(.contentType) }
       json = JSONBody(route)
       bodyBytesMax = core.configuration.limits.jsonBodyBytesMax
     }

@@ -8,6 +8,7 @@ import PMWire
 final class CoreLoop {
   let events: EventLoop
   let configuration: Configuration
+  let accounts: Accounts
   let keys: KeyTable
   let limits: LimitDesk
   let models: ModelTable
@@ -24,8 +25,9 @@ final class CoreLoop {
   private var calls: [ObjectIdentifier: Call] = [:]
   private(set) var isDraining = false
   private(set) var drainCount = 0
+  private var controlCount = 0
   var ledgerStanding = LedgerStanding.open
-  /// Change sets of the control desk that have reached the disk, or not.
+  /// Change sets that have reached the disk, or not.
   var onSetsFinished: ([(number: UInt64, failed: Bool)]) -> Void = { _ in }
   var onDrained: () -> Void = {}
   var onVendorChanged: () -> Void = {}
@@ -35,16 +37,16 @@ final class CoreLoop {
   var outbound = ByteBuffer(capacityBytes: CoreBounds.receiveBytesMax)
 
   init(
-    events: EventLoop, configuration: Configuration, keys: KeyTable, limits: LimitDesk,
-    models: ModelTable, prices: PriceTable, ledger: Ledger
+    events: EventLoop, configuration: Configuration, accounts: Accounts, ledger: Ledger
   ) {
     self.events = events
     self.configuration = configuration
-    self.keys = keys
-    self.limits = limits
-    self.models = models
-    self.prices = prices
+    self.accounts = accounts
     self.ledger = ledger
+    keys = accounts.keys
+    limits = accounts.limits
+    models = accounts.models
+    prices = accounts.prices
     health = VendorHealth()
     pool = VendorPool(port: configuration.vendor.port)
     modelList = ModelList(of: self)
@@ -55,8 +57,6 @@ final class CoreLoop {
     for use in keys.takeUses() { outbox.append(.use(use)) }
     ledger.submit(&outbox)
   }
-
-  func submit(_ set: ChangeSet) { ledger.submit(set) }
 
   // MARK: Ledger
 
@@ -101,6 +101,18 @@ final class CoreLoop {
     connections[ObjectIdentifier(connection)] = nil
     endIfDrained()
   }
+
+  /// A connection on the control socket, from whoever the kernel says.
+  func accept(_ descriptor: consuming OwnedDescriptor, for desk: ControlDesk) {
+    guard controlCount < ControlConnection.connectionsMax, let peer = PeerIdentity(of: descriptor)
+    else { return }
+    let connection = ControlConnection(descriptor, from: peer, desk: desk, of: self)
+    guard (try? events.add(connection)) != nil else { return }
+    controlCount += 1
+    connection.begin()
+  }
+
+  func controlClosed() { controlCount -= 1 }
 
   var hasRoom: Bool { calls.count < CoreBounds.callsMax }
   var inFlight: Int { calls.count }
