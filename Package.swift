@@ -101,8 +101,19 @@ let package = Package(
     .target(
       name: "VendorStandIn", dependencies: ["CLinux", "COpenSSL"],
       path: "Tests/Support/VendorStandIn", exclude: ["README.md"], swiftSettings: strict),
+    .executableTarget(
+      name: "pm-child-standin", dependencies: ["ChildStandIn"],
+      path: "Tests/Support/pm-child-standin", swiftSettings: strict),
+    .target(
+      name: "ChildStandIn", dependencies: ["PMSystem", "PMWire"],
+      path: "Tests/Support/ChildStandIn", exclude: ["README.md"], swiftSettings: strict),
     tests("PMSupervisionTests", ["PMSupervision", "PMSystem", "PMWire"]),
     tests("PMAttestTests", ["PMAttest", "PMJSON", "PMSystem"]),
     tests("TidyTests", []),
+    tests("PMCryptoTests", ["PMCrypto"]),
+    tests("PMStoreTests", ["PMStore", "PMSystem"]),
+    tests(
+      "PMCoreTests", ["PMCore", "PMWire", "PMStore", "PMCrypto", "PMJSON", "PMSystem"]),
+    tests("PMAdminTests", ["PMAdmin", "PMCrypto", "PMHTTP", "PMJSON", "PMSystem", "PMWire"]),
   ]
 )

@@ -2,6 +2,8 @@
 enum Exceptions {
   static let textInErrors: [String: String] = [
     "Sources/Wire/PMWire/Configuration/ConfigurationError.swift":
-      "the operator's own file is at fault, only the operator's terminal shows it, and its words help"
+      "the operator's own file is at fault, and only the operator's terminal shows its words",
+    "Sources/Wire/PMWire/CoreControl/CoreControl.swift":
+      "the member names of a closed table; only the administrator who typed the body sees them",
   ]
 }

@@ -36,7 +36,8 @@ struct Finding: Equatable, Sendable, CustomStringConvertible {
   var description: String { "\(path):\(line): \(rule.rawValue): \(says)" }
 }
 
-/// An exception written where it happens: `// tidy:allow RULE: reason`, on the line or the one above.
+/// An exception written where it happens, on the line or the one above:
+/// `// tidy:allow RULE: reason`.
 struct Allowance: Equatable, Sendable {
   static let marker = "tidy:" + "allow"
 
@@ -49,7 +50,8 @@ struct Allowance: Equatable, Sendable {
     guard let text = file.swift else { return [] }
     return text.commentLines.enumerated().compactMap { index, comment in
       guard let start = Words.offsets(of: marker, in: comment).first else { return nil }
-      let rest = String(decoding: Array(comment.utf8).dropFirst(start + marker.utf8.count), as: UTF8.self)
+      let rest = String(
+        decoding: Array(comment.utf8).dropFirst(start + marker.utf8.count), as: UTF8.self)
       let parts = rest.split(separator: ":", maxSplits: 1)
       guard parts.count == 2, let rule = Rule(rawValue: parts[0].trimmed), rule.mayBeAllowed,
         parts[1].trimmed.utf8.count >= Self.reasonBytesMin

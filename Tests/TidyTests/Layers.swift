@@ -17,7 +17,8 @@ enum Layers {
     // The state machine of supervision touches no system: time and events are values.
     "PMSupervision": ["PMWire"],
     "PMSupervisor": [
-      "PMSupervision", "PMWire", "PMAttest", "PMCrypto", "PMJSON", "PMLog", "PMSystem", "Synchronization",
+      "PMSupervision", "PMWire", "PMAttest", "PMCrypto", "PMJSON", "PMLog", "PMSystem",
+      "Synchronization",
     ],
     "PMCommand": ["PMSupervisor", "PMWire", "PMHTTP", "PMJSON", "PMLog", "PMSystem"],
     "PMLaunch": ["PMWire", "PMSystem", "CLinux", "Glibc"],

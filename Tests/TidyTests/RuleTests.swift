@@ -116,7 +116,8 @@ import Testing
     #expect(SizeRules.longFunctions(TreeFile("A.swift", "func f() {\n\(body)}\n")).count == 1)
     let short = "func f() {\n\(String(repeating: "  a()\n", count: 68))}\n"
     #expect(SizeRules.longFunctions(TreeFile("A.swift", short)).isEmpty)
-    #expect(SizeRules.longFiles(TreeFile("A.swift", String(repeating: "\n", count: 501))).count == 1)
+    #expect(
+      SizeRules.longFiles(TreeFile("A.swift", String(repeating: "\n", count: 501))).count == 1)
   }
 
   @Test func pagesAreRead() {

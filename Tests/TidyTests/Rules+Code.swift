@@ -23,7 +23,8 @@ enum CodeRules {
     else { return nil }
     // `import struct Module.Name` names the module last.
     let kinds: Set<Substring> = ["struct", "class", "enum", "protocol", "func", "var", "let"]
-    let name = kinds.contains(words[index + 1]) && index + 2 < words.count
+    let name =
+      kinds.contains(words[index + 1]) && index + 2 < words.count
       ? words[index + 2] : words[index + 1]
     return name.split(separator: ".").first.map(String.init)
   }
@@ -37,7 +38,8 @@ enum CodeRules {
     guard file.name == "main.swift" else { return [] }
     var findings = each(file) { line in
       guard line.contains("{") else { return nil }
-      return Finding(.main, "", 0, "top-level closures run on the main actor: call a library instead")
+      return Finding(
+        .main, "", 0, "top-level closures run on the main actor: call a library instead")
     }
     if file.lines.count - 1 > mainLinesMax {
       findings.append(Finding(.main, file.path, 0, "more than \(mainLinesMax) lines"))
@@ -77,7 +79,9 @@ enum CodeRules {
         for offset in Words.offsets(of: call, in: line) {
           let before = String(decoding: Array(line.utf8)[..<offset], as: UTF8.self).trimmed
           // A member or a case of that name is something else.
-          if before.hasSuffix(".") || before.hasSuffix("case") || before.hasSuffix("func") { continue }
+          if before.hasSuffix(".") || before.hasSuffix("case") || before.hasSuffix("func") {
+            continue
+          }
           return Finding(.bannedCall, "", 0, "\(call) is not used here; instead: \(instead)")
         }
       }
@@ -87,7 +91,8 @@ enum CodeRules {
 
   /// Text in an error or in a log event could carry content of a request.
   static func textInErrors(_ file: TreeFile) -> [Finding] {
-    guard let text = file.swift, file.isIn("Sources"), file.mentions("Error") || file.mentions("Event"),
+    guard let text = file.swift, file.isIn("Sources"),
+      file.mentions("Error") || file.mentions("Event"),
       !Exceptions.textInErrors.keys.contains(file.path)
     else { return [] }
     let lines = text.codeLines
@@ -103,7 +108,9 @@ enum CodeRules {
   }
 
   private static func isErrorType(_ line: Substring) -> Bool {
-    guard Words.contains("enum", in: line) || Words.contains("struct", in: line) else { return false }
+    guard Words.contains("enum", in: line) || Words.contains("struct", in: line) else {
+      return false
+    }
     return line.split(separator: ":").dropFirst().contains { Words.contains("Error", in: $0) }
   }
   private static func isLogEvent(_ line: Substring, _ file: TreeFile) -> Bool {
@@ -112,21 +119,27 @@ enum CodeRules {
   }
   private static func hasTextPayload(_ line: Substring) -> Bool {
     let isCase = line.trimmed.hasPrefix("case ") && line.contains("(")
-    let isStored = (Words.contains("let", in: line) || Words.contains("var", in: line))
+    let isStored =
+      (Words.contains("let", in: line) || Words.contains("var", in: line))
       && !line.contains("{") && !line.contains("=")
     return (isCase || isStored)
       && ["String", "Substring", "any Error", "Any"].contains { Words.contains($0, in: line) }
   }
 
   static func escapes(_ file: TreeFile) -> [Finding] {
-    guard file.isIn("Sources"), file.mentions("!") || file.mentions("unsafe")
-      || file.mentions("@unchecked") else { return [] }
+    guard file.isIn("Sources"),
+      file.mentions("!") || file.mentions("unsafe")
+        || file.mentions("@unchecked")
+    else { return [] }
     return each(file) { line in
-      for phrase in ["@unchecked Sendable", "nonisolated(unsafe)", "try!", "as!", "unowned(unsafe)"]
+      for phrase in [
+        "@unchecked Sendable", "nonisolated(unsafe)", "try!", "as!", "unowned(unsafe)",
+      ]
       where line.contains(phrase) {
         return Finding(.escape, "", 0, "\(phrase) needs a listed reason")
       }
-      return isForced(line) ? Finding(.escape, "", 0, "! forces an optional; handle its nil by name") : nil
+      return isForced(line)
+        ? Finding(.escape, "", 0, "! forces an optional; handle its nil by name") : nil
     }
   }
 
@@ -136,7 +149,8 @@ enum CodeRules {
     return bytes.indices.contains { index in
       guard bytes[index] == UInt8(ascii: "!"), index > 0 else { return false }
       let before = bytes[index - 1]
-      let isBehindValue = Words.isPart(before) || before == UInt8(ascii: ")")
+      let isBehindValue =
+        Words.isPart(before) || before == UInt8(ascii: ")")
         || before == UInt8(ascii: "]") || before == UInt8(ascii: "?")
       let isComparison = index + 1 < bytes.count && bytes[index + 1] == UInt8(ascii: "=")
       return isBehindValue && !isComparison
@@ -153,7 +167,9 @@ enum CodeRules {
     }
   }
 
-  static let vagueNames = ["Manager", "Utils", "Util", "Common", "Misc", "Info", "Helper", "Helpers"]
+  static let vagueNames = [
+    "Manager", "Utils", "Util", "Common", "Misc", "Info", "Helper", "Helpers",
+  ]
 
   static func names(_ file: TreeFile) -> [Finding] {
     guard file.isIn("Sources"), vagueNames.contains(where: { file.mentions($0) }) else { return [] }

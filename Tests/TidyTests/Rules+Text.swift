@@ -4,7 +4,8 @@ enum TextRules {
 
   static let fileBytesMax = 256 << 10
   static let knownExtensions: Set<String> = [
-    "swift", "md", "h", "c", "modulemap", "py", "txt", "json", "service", "conf", "nft", "sh", "toml",
+    "swift", "md", "h", "c", "modulemap", "py", "txt", "json", "service", "conf", "nft", "sh",
+    "toml",
     "pem", "der", "bin", "sse", "html", "css", "yaml", "yml", "lua", "cfg", "csv", "sql", "",
   ]
 
@@ -12,7 +13,9 @@ enum TextRules {
     // Fixtures are what a test needs them to be.
     if file.path.split(separator: "/").contains("Fixtures") { return [] }
     var findings: [Finding] = []
-    func find(_ line: Int, _ says: String) { findings.append(Finding(.bytes, file.path, line, says)) }
+    func find(_ line: Int, _ says: String) {
+      findings.append(Finding(.bytes, file.path, line, says))
+    }
     if !knownExtensions.contains(file.fileExtension), !file.name.hasPrefix(".") {
       find(0, "files ending in .\(file.fileExtension) are not known here")
     }
@@ -35,7 +38,8 @@ enum TextRules {
       case 0x09: return "a tab"
       case 0x0D: return "a carriage return"
       case 0..<0x20, 0x7F..<0xA0: return "a control character"
-      case 0x202A...0x202E, 0x2066...0x2069, 0x200E, 0x200F: return "a character that changes direction"
+      case 0x202A...0x202E, 0x2066...0x2069, 0x200E, 0x200F:
+        return "a character that changes direction"
       case 0xFFFD: return "bytes that are not UTF-8"
       default: break
       }
@@ -53,7 +57,9 @@ enum TextRules {
       for word in ["TODO", "FIXME", "XXX"] where Words.contains(word, in: line) {
         let hasIssue = zip(line.utf8, line.utf8.dropFirst())
           .contains { $0 == UInt8(ascii: "#") && (0x30...0x39).contains($1) }
-        if !hasIssue { return Finding(.todo, file.path, index + 1, "\(word) without an issue number") }
+        if !hasIssue {
+          return Finding(.todo, file.path, index + 1, "\(word) without an issue number")
+        }
       }
       return nil
     }

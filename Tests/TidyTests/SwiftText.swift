@@ -150,7 +150,9 @@ enum Words {
   /// Offsets at which `phrase` stands in `line` and is not part of a longer word.
   static func offsets(of phrase: String, in line: some StringProtocol) -> [Int] {
     let (line, phrase) = (Array(line.utf8), Array(phrase.utf8))
-    guard let first = phrase.first, let last = phrase.last, line.count >= phrase.count else { return [] }
+    guard let first = phrase.first, let last = phrase.last, line.count >= phrase.count else {
+      return []
+    }
     return (0...line.count - phrase.count).filter { start in
       guard line[start..<start + phrase.count].elementsEqual(phrase) else { return false }
       let end = start + phrase.count

@@ -37,7 +37,8 @@ struct TidyTests {
   }
 
   @Test func theTreeKeepsTheRules() {
-    let findings = TreeRules.topLevel(Self.tree) + TreeRules.pages(Self.tree)
+    let findings =
+      TreeRules.topLevel(Self.tree) + TreeRules.pages(Self.tree)
       + TreeRules.targets(Self.tree)
     #expect(findings.isEmpty, Self.list(findings))
   }
@@ -49,7 +50,8 @@ struct TidyTests {
     let idle = Self.allowances.filter { allowance in !found.contains { allowance.covers($0) } }
     print("Exceptions from the house rules: \(Self.allowances.count)")
     for allowance in Self.allowances {
-      print("  \(allowance.path):\(allowance.line): \(allowance.rule.rawValue): \(allowance.reason)")
+      print(
+        "  \(allowance.path):\(allowance.line): \(allowance.rule.rawValue): \(allowance.reason)")
     }
     #expect(idle.isEmpty, "these excuse nothing any more: \(idle)")
   }

@@ -1,1 +1,4 @@
-// Removed with the first source file.
+import PMAdmin
+import PMSystem
+
+exitProcess(AdminProcess.run(arguments: Array(CommandLine.arguments.dropFirst())))

@@ -1,0 +1,50 @@
+internal import PMJSON
+internal import PMSystem
+internal import PMWire
+
+/// The real core and the real pmctl, over their sockets.
+struct ApplianceSockets: Appliance {
+  let core: CoreConversation
+  let supervisor: SupervisorConversation
+
+  func keys() throws(ControlError) -> [CoreControl.KeyEntry] {
+    guard let list = try core.ask(.listKeys)["keys"]?.array else { throw .notUnderstood }
+    let entries = list.compactMap { CoreControl.KeyEntry($0) }
+    guard entries.count == list.count else { throw .notUnderstood }
+    return entries
+  }
+
+  func makeKey(_ wish: CoreControl.NewKey) throws(ControlError) -> IssuedKey {
+    guard let entry = CoreControl.KeyEntry(try core.ask(.createKey, wish.json)),
+      let id = KeyID(entry.id), let secret = entry.secret
+    else { throw .notUnderstood }
+    return IssuedKey(id: id, secret: secret)
+  }
+
+  func revokeKey(_ id: KeyID) throws(ControlError) { _ = try core.ask(.revokeKey(id.text)) }
+  func enableKey(_ id: KeyID) throws(ControlError) { _ = try core.ask(.enableKey(id.text)) }
+  func deleteKey(_ id: KeyID) throws(ControlError) { _ = try core.ask(.deleteKey(id.text)) }
+
+  func setRateLimit(of id: KeyID, to limit: Int64?) throws(ControlError) {
+    var change = CoreControl.KeyChange()
+    change.rateLimit = limit.map { .set($0) } ?? .clear
+    _ = try core.ask(.changeKey(id.text), change.json)
+  }
+
+  func limits() throws(ControlError) -> CoreControl.LimitSettings {
+    guard let limits = CoreControl.LimitSettings(try core.ask(.readSettings)) else {
+      throw .notUnderstood
+    }
+    return limits
+  }
+
+  func setLimits(_ limits: CoreControl.LimitSettings) throws(ControlError) {
+    _ = try core.ask(.changeSettings, limits.json)
+  }
+
+  func usage(_ period: Period) throws(ControlError) -> Usage {
+    try Usage(try core.ask(.readUsage, query: "?period=\(period.rawValue)"))
+  }
+
+  func standing() throws(ControlError) -> Standing { try supervisor.standing() }
+}

@@ -1,0 +1,5 @@
+/// A key that was just made: the only time its secret is seen.
+struct IssuedKey: Equatable, Sendable {
+  var id: KeyID
+  var secret: String
+}

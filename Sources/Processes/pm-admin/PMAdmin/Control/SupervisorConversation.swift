@@ -1,0 +1,54 @@
+internal import PMHTTP
+internal import PMJSON
+internal import PMSystem
+internal import PMWire
+internal import Synchronization
+
+/// pmctl's control socket: one JSON object per line. The admin process may only read there.
+///
+/// The sign-in page shows the standing to anybody, and pmctl has few places for clients: so one
+/// thread asks at a time, and what it learns, a failure too, is good for `standingSecondsMax`.
+final class SupervisorConversation: Sendable {
+  private let path: String
+  private let known = Mutex<(standing: Result<Standing, ControlError>, at: Instant)?>(nil)
+
+  init(path: String) { self.path = path }
+
+  func standing() throws(ControlError) -> Standing {
+    let result = known.withLock { known in
+      let fresh = known.flatMap {
+        Instant.now() < $0.at.adding(seconds: AdminLimits.standingSecondsMax) ? $0.standing : nil
+      }
+      if let fresh { return fresh }
+      let standing = Result { () throws(ControlError) in try ask() }
+      known = (standing, .now())
+      return standing
+    }
+    return try result.get()
+  }
+
+  private func ask() throws(ControlError) -> Standing {
+    let request = ControlRequest(
+      id: 1, verb: .status, deadlineMilliseconds: Int64(AdminLimits.controlSeconds) * 1000)
+    return try SocketConversation(path: path).ask(Array((request.line + "\n").utf8)) {
+      (bytes) throws(ControlError) in try Self.read(bytes)
+    }
+  }
+
+  /// Nil until the line with the outcome is there.
+  private static func read(_ bytes: borrowing Span<UInt8>) throws(ControlError) -> Standing? {
+    var standing: Standing?
+    var start = 0
+    while let end = bytes.firstOffset(of: 0x0A, from: start) {
+      let line = [UInt8](copying: bytes.extracting(start..<end))
+      start = end + 1
+      guard let reply = try? JSONReader.read(line) else { throw .notUnderstood }
+      if let status = reply["status"] { standing = Standing(status) }
+      guard let outcome = ControlOutcome(reply) else { continue }
+      guard outcome.outcome == .done else { throw .refused }
+      guard let standing else { throw .notUnderstood }
+      return standing
+    }
+    return nil
+  }
+}

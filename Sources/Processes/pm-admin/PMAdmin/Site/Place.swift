@@ -1,0 +1,43 @@
+internal import PMHTTP
+
+/// Everything behind the sign-in, and the one method that each place takes. What is not here is not
+/// served.
+enum Place: Equatable {
+  case keys, settings, usage, documentation
+  case generate, saveLimits
+  case key(KeyID, KeyAct)
+
+  enum KeyAct: String {
+    case revoke, enable, delete
+    case rateLimit = "rate-limit"
+  }
+
+  /// Nil for a path that is not ours.
+  init?(path: String) {
+    switch path {
+    case "/admin": self = .keys
+    case "/admin/settings": self = .settings
+    case "/admin/usage": self = .usage
+    case "/admin/about": self = .documentation
+    case "/admin/keys/generate": self = .generate
+    case "/admin/settings/rate-limits": self = .saveLimits
+    default:
+      let parts = path.split(separator: "/", omittingEmptySubsequences: false)
+      guard parts.count == 5, parts[0].isEmpty, parts[1] == "admin", parts[2] == "keys",
+        let id = KeyID(parts[3]), let act = KeyAct(rawValue: String(parts[4]))
+      else { return nil }
+      self = .key(id, act)
+    }
+  }
+
+  var changesSomething: Bool {
+    switch self {
+    case .keys, .settings, .usage, .documentation: false
+    case .generate, .saveLimits, .key: true
+    }
+  }
+
+  func takes(_ method: Method) -> Bool {
+    changesSomething ? method == .post : method == .get || method == .head
+  }
+}

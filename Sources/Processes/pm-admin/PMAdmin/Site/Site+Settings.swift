@@ -1,0 +1,33 @@
+extension Site {
+  /// Answers even when core or pmctl does not: that is what the page is for.
+  func settingsPage(_ request: Request, _ session: SignedIn) -> Response {
+    let isSaved = request.query.text("success") == "rate_limits"
+    let form = LimitsForm(showing: try? appliance.limits())
+    return settingsPage(form, isSaved: isSaved, session, .ok)
+  }
+
+  private func settingsPage(
+    _ form: LimitsForm, isSaved: Bool, _ session: SignedIn, _ status: Response.Status
+  ) -> Response {
+    let page = SettingsPage(
+      standing: try? appliance.standing(), limits: form, isSaved: isSaved,
+      token: { self.token(for: session.binding) })
+    return .page(layout.page(Tab.settings.rawValue, tab: .settings, page.content), status)
+  }
+
+  func saveLimits(_ request: Request, _ session: SignedIn) throws(ControlError) -> Response {
+    let typed = LimitsForm(request.form, over: try appliance.limits())
+    guard let limits = typed.limits else {
+      return settingsPage(typed, isSaved: false, session, .unprocessable)
+    }
+    try appliance.setLimits(limits)
+    return .redirect("/admin/settings?success=rate_limits")
+  }
+
+  func usagePage(_ request: Request) throws(ControlError) -> Response {
+    let word = request.query.text("period") ?? Period.month.rawValue
+    let period = Period(rawValue: word) ?? .all
+    let page = UsagePage(period: period, usage: try appliance.usage(period))
+    return .page(layout.page(Tab.usage.rawValue, tab: .usage, page.content))
+  }
+}
