@@ -11,7 +11,9 @@ extension FileIO {
     while secret.count <= bytesMax {
       let space = bytesMax + 1 - secret.count
       // The buffer has made room for `space` bytes.
-      let n = unsafe secret.fill(upTo: space) { unsafe Glibc.read(number, $0.baseAddress, $0.count) }
+      let n = unsafe secret.fill(upTo: space) {
+        unsafe Glibc.read(number, $0.baseAddress, $0.count)
+      }
       if n == 0 { return secret }
       if n < 0 {
         let error = SystemError.last(.read)
