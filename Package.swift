@@ -108,6 +108,11 @@ let package = Package(
       name: "ChildStandIn", dependencies: ["PMSystem", "PMWire"],
       path: "Tests/Support/ChildStandIn", exclude: ["README.md"], swiftSettings: strict),
     tests("PMSupervisionTests", ["PMSupervision", "PMSystem", "PMWire"]),
+    tests(
+      "PMSupervisorTests",
+      ["PMSupervisor", "PMWire", "PMCrypto", "PMJSON", "PMLog", "PMSystem"]),
+    tests("PMLaunchTests", ["PMSystem", "PMWire"]),
+    tests("PMCommandTests", ["PMCommand", "PMSupervisor", "PMJSON", "PMWire"]),
     tests("PMAttestTests", ["PMAttest", "PMJSON", "PMSystem"]),
     tests("TidyTests", []),
     tests("PMCryptoTests", ["PMCrypto"]),

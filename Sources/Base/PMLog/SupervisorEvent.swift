@@ -8,8 +8,8 @@ public enum SupervisorEvent: Sendable {
   case listenersClosed
   case state(service: StaticWord, generation: Int, state: StaticWord)
   case ended(
-    service: StaticWord, generation: Int, reason: StaticWord, code: Int32?, phase: StaticWord?,
-    upMilliseconds: UInt64, inFlight: Int)
+    service: StaticWord, generation: Int, reason: StaticWord, isFault: Bool, code: Int32?,
+    phase: StaticWord?, upMilliseconds: UInt64, inFlight: Int)
   case recovered(
     service: StaticWord, generation: Int, waitedMilliseconds: UInt64,
     startedInMilliseconds: UInt64)
@@ -71,9 +71,11 @@ public enum SupervisorEvent: Sendable {
 
   private var longRecord: LogRecord {
     switch self {
-    case .ended(let service, let generation, let reason, let code, let phase, let up, let inFlight):
+    case .ended(
+      let service, let generation, let reason, let isFault, let code, let phase, let up,
+      let inFlight):
       LogRecord(
-        .warning, "ended",
+        isFault ? .warning : .info, "ended",
         [
           .init("service", .word(service)), .number("generation", generation),
           .init("reason", .word(reason)),

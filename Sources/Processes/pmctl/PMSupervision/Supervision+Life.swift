@@ -28,8 +28,8 @@ extension Supervision {
     guard service.notifies, services[service].state == .starting,
       services[service].currentNumber == number, services[service].current?.hasClaimed == false
     else { return }
+    // Still `starting`, so nobody is told: READY is a claim.
     services[service].update(number) { $0.hasClaimed = true }
-    move(service, to: .starting, on: .claimedReady)
     beginProbe(service)
   }
 

@@ -193,7 +193,7 @@ extension Supervisor {
       journal.note(
         .ended(
           service: death.service.word, generation: death.generation, reason: death.reason.word,
-          code: death.reason.code, phase: phase?.word, upMilliseconds: death.upMilliseconds,
+          isFault: death.reason.isFault, code: death.reason.code, phase: phase?.word, upMilliseconds: death.upMilliseconds,
           inFlight: death.inFlight))
     case .recovered(let recovery):
       tally.add(recovery)

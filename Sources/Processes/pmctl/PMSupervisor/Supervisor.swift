@@ -95,7 +95,8 @@ public final class Supervisor {
       folder = String(path[..<slash])
     }
     var parent: String?
-    if configuration.profile == .production {
+    // Set by systemd for a service, whose cgroup is then ours (`Delegate=yes`).
+    if configuration.profile == .production, Environment.value("INVOCATION_ID") != nil {
       do throws(SystemError) {
         parent = try ControlGroup.delegated()
       } catch {

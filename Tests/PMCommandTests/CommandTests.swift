@@ -1,0 +1,126 @@
+import PMJSON
+import PMSupervisor
+import PMWire
+import Testing
+
+@testable import PMCommand
+
+@Suite struct CommandTests {
+  private func command(_ name: String) throws -> Command {
+    try #require(Command.all.first { $0.name == name })
+  }
+
+  @Test func everyCommandHasHelpAndANameOfItsOwn() {
+    let names = Command.all.map(\.name)
+    #expect(Set(names).count == names.count)
+    for command in Command.all {
+      #expect(command.summary.hasSuffix("."), "\(command.name)")
+      #expect(Help.overview.contains(command.name))
+      #expect(Help.page(command).contains("Usage: pmctl \(command.name)"))
+      #expect(PMCommand.run(["pmctl", command.name, "--help"]) == 0)
+    }
+  }
+
+  @Test(arguments: [
+    [], ["nonsense"], ["status", "--nonsense"], ["status", "extra"], ["why"], ["why", "sshd"],
+    ["restart"], ["restart", "sshd"], ["restart", "edge", "--timeout"],
+    ["restart", "edge", "--timeout", "0"], ["completion", "tcsh"], ["ask"], ["ask", "sshd", "x"],
+  ])
+  func wrongWordsExitWith2(_ words: [String]) {
+    #expect(PMCommand.run(["pmctl"] + words) == ExitCode.usage)
+  }
+
+  @Test func withoutASupervisorStatusExitsWith4() {
+    #expect(
+      PMCommand.run(["pmctl", "status", "--configuration", "/nonexistent/a.json"])
+        == ExitCode.noAnswer)
+  }
+
+  @Test func aMissingConfigurationExitsWith78() {
+    #expect(
+      PMCommand.run(["pmctl", "check", "--configuration", "/nonexistent/a.json"])
+        == ExitCode.configuration)
+  }
+
+  @Test func valuesAreTakenInBothForms() throws {
+    let restart = try command("restart")
+    for words in [["edge", "--timeout", "5"], ["--timeout=5", "edge"]] {
+      let input = try CommandInput(words, of: restart)
+      #expect(input.operands == ["edge"])
+      #expect(input["--timeout"] == "5")
+    }
+  }
+
+  @Test(arguments: ["bash", "zsh", "fish"])
+  func completionKnowsEveryCommand(_ shell: String) throws {
+    let script = try #require(Completion.script(for: shell))
+    for command in Command.all { #expect(script.contains(command.name)) }
+  }
+
+  static let status: JSONValue = [
+    "overall": "degraded", "profile": "development", "gate": ["state": "not attested"],
+    "listen": ["https": 8443, "http": 8080, "bound": true], "vendor_stand_in": true,
+    "services": [
+      [
+        "service": "core", "state": "backing-off", "since_ms": 8000, "restarts": 4,
+        "flapping": true, "last": "signal 11", "retry_in_ms": 4000,
+      ],
+      [
+        "service": "edge", "state": "ready", "since_ms": 90_000_000, "restarts": 0,
+        "flapping": false, "in_flight": 12, "sandbox": "9/9",
+      ],
+    ],
+  ]
+
+  @Test func statusSaysWhatMatters() {
+    let text = StatusView(Self.status).text
+    for word in [
+      "not attested", "stand-in", "backing-off (flapping)", "SIGSEGV", "next try in 4s",
+      "12 in flight", "9/9", "1d 01h", "8443 and 8080",
+    ] { #expect(text.contains(word), "\(word)") }
+  }
+
+  @Test func metricsAreOpenMetrics() {
+    let lines = Metrics(Self.status).text.split(separator: "\n").map(String.init)
+    #expect(lines.last == "# EOF")
+    #expect(lines.contains("privatemode_gate_open 0"))
+    #expect(lines.contains("privatemode_service_restarts_total{service=\"core\"} 4"))
+    #expect(lines.contains("privatemode_service_in_flight{service=\"edge\"} 12"))
+    let samples = lines.filter { !$0.hasPrefix("#") }
+    #expect(samples.allSatisfy { $0.split(separator: " ").count == 2 })
+  }
+
+  @Test func anEndIsToldInOneLine() {
+    let text = DeathView([
+      "time": 1_700_000_000, "generation": 3, "reason": "watchdog", "exit": "signal 9",
+      "phase": "meter.write", "up_ms": 180_000, "in_flight": 7, "next_generation": 4,
+      "waited_ms": 500, "ready_in_ms": 180,
+    ]).text
+    #expect(
+      text == "2023-11-14T22:13:20Z  gen 3  watchdog (SIGKILL) in phase meter.write, up 3m, "
+        + "7 in flight → gen 4 after 500 ms, ready in 180 ms")
+  }
+}
+
+@Suite struct AskTests {
+  @Test(arguments: [
+    ("HTTP/1.1 200 OK\r\n", 200), ("HTTP/1.0 404 Not Found\r\nX: y\r\n", 404),
+    ("HTTP/1.1 503 \r\n", 503),
+  ])
+  func aStatusLineIsRead(_ text: String, _ code: Int) {
+    #expect(Ask.statusCode(Array(text.utf8)) == code)
+  }
+
+  @Test(arguments: ["HTTP/1.1 200", "HTTP/1.1 200\r\n", "HTTP/2 200 OK\r\n", "200 OK\r\n", "HTTP/1.1 99 x\r\n",
+    "HTTP/1.1 -20 x\r\n", "\r\n", ""])
+  func anythingElseIsNone(_ text: String) {
+    #expect(Ask.statusCode(Array(text.utf8)) == nil)
+  }
+
+  @Test func theVendorLivesWhenItKnowsNoSuchPath() {
+    #expect(Ask.accepts(404, from: .vendor))
+    #expect(!Ask.accepts(200, from: .vendor))
+    #expect(Ask.accepts(302, from: .admin))
+    #expect(!Ask.accepts(503, from: .core))
+  }
+}
