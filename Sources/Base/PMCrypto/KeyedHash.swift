@@ -13,16 +13,19 @@ internal import COpenSSL
     // From here on deinit frees the context, even when the initialiser throws.
     var digestName = Array("SHA256".utf8CString)
     let count = key.count
-    let done = unsafe digestName.withUnsafeMutableBufferPointer { name in
-      // The parameters point to the name, which lives as long as this closure.
-      var parameters = unsafe (
-        OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, name.baseAddress, 0),
-        OSSL_PARAM_construct_end()
-      )
-      return unsafe withUnsafePointer(to: &parameters) { pair in
-        unsafe pair.withMemoryRebound(to: OSSL_PARAM.self, capacity: 2) { list in
-          unsafe key.withUnsafeBufferPointer {
-            unsafe EVP_MAC_init(context, $0.baseAddress, count, list)
+    // The macro is text of ours, so the name of the parameter lives only as long as this closure.
+    let done = unsafe OSSL_MAC_PARAM_DIGEST.withCString { parameterName in
+      unsafe digestName.withUnsafeMutableBufferPointer { name in
+        // The parameters point to both names.
+        var parameters = unsafe (
+          OSSL_PARAM_construct_utf8_string(parameterName, name.baseAddress, 0),
+          OSSL_PARAM_construct_end()
+        )
+        return unsafe withUnsafePointer(to: &parameters) { pair in
+          unsafe pair.withMemoryRebound(to: OSSL_PARAM.self, capacity: 2) { list in
+            unsafe key.withUnsafeBufferPointer {
+              unsafe EVP_MAC_init(context, $0.baseAddress, count, list)
+            }
           }
         }
       }

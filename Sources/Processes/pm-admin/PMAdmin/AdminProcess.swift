@@ -26,7 +26,8 @@ public enum AdminProcess {
       Log.write(.admin(.configurationRefused))
       return ExitCode.configuration
     } catch {
-      // Descriptors, memory or threads lacked: another try may have them.
+      // Another try may have what lacked.
+      Log.write(.admin(.startFailed(errno: (error as? SystemError)?.number ?? 0)))
       return ExitCode.transient
     }
   }
