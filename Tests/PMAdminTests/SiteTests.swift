@@ -246,6 +246,20 @@ import Testing
     #expect(browser.get("/admin/usage?period=odd").body.contains("<option value=\"all\" selected>"))
   }
 
+  @Test func usageNamesKeysThatAreStillThere() throws {
+    let stage = try Stage()
+    var browser = Browser(stage)
+    _ = try browser.signIn()
+    _ = try browser.send("/admin/keys/generate", "description=n8n")
+    stage.appliance.state.withLock {
+      $0.usage.byKey = ["key_0", "key_gone"].map {
+        .init(name: $0, requests: 1, tokens: 1, costNanoEuro: 1)
+      }
+    }
+    let page = browser.get("/admin/usage").body
+    #expect(page.contains("<td>n8n</td>") && page.contains("<td>key_gone</td>"))
+  }
+
   @Test func developmentIsSaidOnEveryPage() throws {
     var browser = Browser(try Stage())
     _ = try browser.signIn()

@@ -27,7 +27,14 @@ extension Site {
   func usagePage(_ request: Request) throws(ControlError) -> Response {
     let word = request.query.text("period") ?? Period.month.rawValue
     let period = Period(rawValue: word) ?? .all
-    let page = UsagePage(period: period, usage: try appliance.usage(period))
+    var usage = try appliance.usage(period)
+    // A deleted key has no name any more; its id stands in for it.
+    let keys = (try? appliance.keys()) ?? []
+    let names = Dictionary(keys.map { ($0.id, $0.description) }, uniquingKeysWith: { $1 })
+    for index in usage.byKey.indices {
+      if let name = names[usage.byKey[index].name], !name.isEmpty { usage.byKey[index].name = name }
+    }
+    let page = UsagePage(period: period, usage: usage)
     return .page(layout.page(Tab.usage.rawValue, tab: .usage, page.content))
   }
 }
