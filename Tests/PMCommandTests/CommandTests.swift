@@ -17,7 +17,7 @@ import Testing
       #expect(command.summary.hasSuffix("."), "\(command.name)")
       #expect(Help.overview.contains(command.name))
       #expect(Help.page(command).contains("Usage: pmctl \(command.name)"))
-      #expect(PMCommand.run(["pmctl", command.name, "--help"]) == 0)
+      #expect(PMCommand.run(["pmctl"] + command.name.split(separator: " ").map(String.init) + ["--help"]) == 0)
     }
   }
 
@@ -25,6 +25,8 @@ import Testing
     [], ["nonsense"], ["status", "--nonsense"], ["status", "extra"], ["why"], ["why", "sshd"],
     ["restart"], ["restart", "sshd"], ["restart", "edge", "--timeout"],
     ["restart", "edge", "--timeout", "0"], ["completion", "tcsh"], ["ask"], ["ask", "sshd", "x"],
+    ["keys"], ["keys", "nonsense"], ["keys", "show"], ["keys", "show", "a/b"],
+    ["keys", "create", "-e", "0"], ["keys", "create", "-r", "x"], ["usage", "--period", "decade"],
   ])
   func wrongWordsExitWith2(_ words: [String]) {
     #expect(PMCommand.run(["pmctl"] + words) == ExitCode.usage)
@@ -34,6 +36,37 @@ import Testing
     #expect(
       PMCommand.run(["pmctl", "status", "--configuration", "/nonexistent/a.json"])
         == ExitCode.noAnswer)
+  }
+
+  @Test func theKeyToolOfThePredecessorIsUnderstood() throws {
+    let (create, rest) = try #require(Command.find(["keys", "generate", "-d", "n8n", "-e=3"]))
+    let input = try CommandInput(rest, of: create)
+    #expect(input["--description"] == "n8n")
+    #expect(input["--expires-days"] == "3")
+    #expect(PMCommand.run(["/usr/bin/manage_keys", "list", "--nonsense"]) == ExitCode.usage)
+  }
+
+  @Test func aKeyIsShownWithTheLabelsOfThePredecessor() {
+    let key: JSONValue = [
+      "key_id": "a1", "description": "n8n", "status": "enabled", "created_at": 1_700_000_000,
+      "expires_at": nil, "rate_limit": 60, "key": "pm_a1_secret",
+    ]
+    #expect(
+      KeyView(key).created
+        == "Key ID: a1\nAPI Key: pm_a1_secret\nDescription: n8n\nExpires: never\nRate Limit: 60 requests")
+    #expect(!KeyView(key).text.contains("secret"))
+    #expect(KeyView(key).text.contains("Status: ENABLED\n"))
+    #expect(KeyView(key).rotated.contains("New API Key: pm_a1_secret"))
+  }
+
+  @Test func usageIsATable() {
+    let text = UsageView([
+      "period": "month", "start": "a", "end": "b", "requests": 3, "total_tokens": 12,
+      "total_cost_eur": "0.10", "unsettled_requests": 1,
+      "by_key": ["a1": ["requests": 3, "tokens": 12, "cost": "0.10"]], "by_model": [:],
+    ]).text
+    #expect(text.contains("a1   3         12      0.10"))
+    #expect(text.contains("1 requests whose end was not seen"))
   }
 
   @Test func aMissingConfigurationExitsWith78() {
@@ -54,7 +87,9 @@ import Testing
   @Test(arguments: ["bash", "zsh", "fish"])
   func completionKnowsEveryCommand(_ shell: String) throws {
     let script = try #require(Completion.script(for: shell))
-    for command in Command.all { #expect(script.contains(command.name)) }
+    for command in Command.all {
+      for word in command.name.split(separator: " ") { #expect(script.contains(word)) }
+    }
   }
 
   static let status: JSONValue = [

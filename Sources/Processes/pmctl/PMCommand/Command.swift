@@ -1,5 +1,6 @@
 /// One command of `pmctl`: everything that help, completion and the reader of options need.
 struct Command: Sendable {
+  /// One word, or two: `keys list`.
   let name: String
   let summary: String
   /// The words after the name, such as `NAME [--json]`.
@@ -12,6 +13,8 @@ struct Command: Sendable {
   var flags: [String] = []
   /// Options with a value, and what it is.
   var options: [String: String] = [:]
+  /// Short names of options.
+  var aliases: [String: String] = [:]
   var examples: [String] = []
   /// What the operands may be, for completion.
   var words: [String] = []
@@ -24,6 +27,15 @@ struct Command: Sendable {
 
   static var all: [Command] {
     supervision + questions + orders + coreCommands + own
+  }
+
+  /// The command that the words begin with, and the words after its name.
+  static func find(_ words: [String]) -> (command: Command, rest: [String])? {
+    for command in all {
+      let name = command.name.split(separator: " ").map(String.init)
+      if words.starts(with: name) { return (command, Array(words.dropFirst(name.count))) }
+    }
+    return nil
   }
 }
 
@@ -60,7 +72,7 @@ struct CommandInput: Sendable {
         continue
       }
       let parts = word.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
-      let name = String(parts[0])
+      let name = command.aliases[String(parts[0])] ?? String(parts[0])
       let takesValue = command.options[name] != nil || name == Command.configurationOption
       if takesValue {
         let value = parts.count == 2 ? String(parts[1]) : rest.popFirst()

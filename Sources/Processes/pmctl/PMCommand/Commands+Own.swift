@@ -21,9 +21,6 @@ extension Command {
       return ExitCode.done
     },
   ]
-
-  /// Commands that ask core.
-  static let coreCommands: [Command] = []
 }
 
 /// The version of the whole appliance.

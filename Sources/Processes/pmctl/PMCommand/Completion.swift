@@ -13,10 +13,26 @@ enum Completion {
     (command.words + command.flags.sorted() + command.options.keys.sorted() + ["--help"])
       .joined(separator: " ")
   }
-  private static var names: String { Command.all.map(\.name).joined(separator: " ") }
+
+  /// First words, and for each what may follow: second words for a group.
+  private static var table: [(name: String, words: String)] {
+    var table: [(name: String, words: String)] = []
+    for command in Command.all {
+      let parts = command.name.split(separator: " ").map(String.init)
+      if parts.count == 1 {
+        table.append((command.name, words(command)))
+      } else if let index = table.firstIndex(where: { $0.name == parts[0] }) {
+        table[index].words += " " + parts[1]
+      } else {
+        table.append((parts[0], parts[1]))
+      }
+    }
+    return table
+  }
+  private static var names: String { table.map(\.name).joined(separator: " ") }
 
   private static var bash: String {
-    let cases = Command.all.map { "    \($0.name)) words=\"\(words($0))\" ;;" }
+    let cases = table.map { "    \($0.name)) words=\"\($0.words)\" ;;" }
     return """
       _pmctl() {
         local words
@@ -34,7 +50,7 @@ enum Completion {
   }
 
   private static var zsh: String {
-    let cases = Command.all.map { "    \($0.name)) compadd -- \(words($0)) ;;" }
+    let cases = table.map { "    \($0.name)) compadd -- \($0.words) ;;" }
     return """
       #compdef pmctl
       if (( CURRENT == 2 )); then
@@ -49,11 +65,9 @@ enum Completion {
 
   private static var fish: String {
     var lines = ["complete -c pmctl -f"]
-    for command in Command.all {
-      lines.append(
-        "complete -c pmctl -n __fish_use_subcommand -a \(command.name) -d '\(command.summary)'")
-      let given = "'__fish_seen_subcommand_from \(command.name)'"
-      lines.append("complete -c pmctl -n \(given) -a '\(words(command))'")
+    for (name, words) in table {
+      lines.append("complete -c pmctl -n __fish_use_subcommand -a \(name)")
+      lines.append("complete -c pmctl -n '__fish_seen_subcommand_from \(name)' -a '\(words)'")
     }
     return lines.joined(separator: "\n")
   }

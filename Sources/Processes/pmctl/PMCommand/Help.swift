@@ -1,20 +1,26 @@
 /// Help texts, made from the descriptions of the commands.
 enum Help {
   static var overview: String {
-    let width = (Command.all.map(\.name.count).max() ?? 0) + 2
-    let lines = Command.all.map { command in
-      "  \(command.name)\(String(repeating: " ", count: width - command.name.count))\(command.summary)"
-    }
-    return """
-      pmctl supervises the Privatemode appliance and shows what it does.
+    """
+    pmctl supervises the Privatemode appliance and shows what it does.
 
-      Usage: pmctl COMMAND [--configuration FILE] [OPTIONS]
+    Usage: pmctl COMMAND [--configuration FILE] [OPTIONS]
 
-      Commands:
-      \(lines.joined(separator: "\n"))
+    Commands:
+    \(list(Command.all))
 
-      pmctl COMMAND --help explains one of them, with examples.
-      """
+    pmctl COMMAND --help explains one of them, with examples.
+    """
+  }
+
+  /// The commands of two words that begin with this one; nil if there are none.
+  static func group(_ word: String) -> String? {
+    let commands = Command.all.filter { $0.name.hasPrefix(word + " ") }
+    return commands.isEmpty ? nil : "Usage: pmctl \(word) ...\n\n\(list(commands))"
+  }
+
+  private static func list(_ commands: [Command]) -> String {
+    Columns.lines(commands.map { ["  \($0.name)", $0.summary] }).joined(separator: "\n")
   }
 
   static func page(_ command: Command) -> String {
@@ -22,7 +28,9 @@ enum Help {
     var options = command.flags.map { ($0, "") } + command.options.map { ("\($0.key)", $0.value) }
     options.append((Command.configurationOption, "FILE"))
     page += "\nOptions:\n"
-    for (name, value) in options.sorted(by: { $0.0 < $1.0 }) {
+    for (long, value) in options.sorted(by: { $0.0 < $1.0 }) {
+      let short = command.aliases.first { $0.value == long }.map { "\($0.key), " } ?? ""
+      let name = short + long
       page += "  \(name)\(value.isEmpty ? "" : " \(value)")\n"
     }
     if !command.examples.isEmpty {

@@ -6,22 +6,30 @@ public enum PMCommand {
   /// The exit code of the whole program. `arguments` begins with the program's name.
   public static func run(_ arguments: [String]) -> Int32 {
     var words = Array(arguments.dropFirst())
-    guard let name = words.first else {
+    // The predecessor's key tool by its own name.
+    if arguments.first?.split(separator: "/").last == "manage_keys" { words.insert("keys", at: 0) }
+    switch words.first {
+    case nil:
       Terminal.error(Help.overview)
       return ExitCode.usage
-    }
-    words.removeFirst()
-    switch name {
-    case "help", "--help", "-h": return help(words)
+    case "help", "--help", "-h": return help(Array(words.dropFirst()))
     case "--version": return run(["pmctl", "version"])
-    case "ask": return Ask.run(words)
+    case "ask": return Ask.run(Array(words.dropFirst()))
     default: break
     }
-    guard let command = Command.all.first(where: { $0.name == name }) else {
-      Terminal.error("pmctl: no such command: \(name). pmctl --help lists them.")
-      return ExitCode.usage
+    guard let (command, rest) = Command.find(words) else { return unknown(words) }
+    return run(command, rest)
+  }
+
+  private static func unknown(_ words: [String]) -> Int32 {
+    let group = Help.group(words[0])
+    if words.dropFirst().contains(where: { $0 == "--help" || $0 == "-h" }), let group {
+      Terminal.line(group)
+      return ExitCode.done
     }
-    return run(command, words)
+    let name = words.joined(separator: " ")
+    Terminal.error(group ?? "pmctl: no such command: \(name). pmctl --help lists them.")
+    return ExitCode.usage
   }
 
   private static func run(_ command: Command, _ words: [String]) -> Int32 {
@@ -43,8 +51,8 @@ public enum PMCommand {
       Terminal.line(Help.overview)
       return ExitCode.done
     }
-    guard let command = Command.all.first(where: { $0.name == name }) else {
-      Terminal.error("pmctl: no such command: \(name)")
+    guard let (command, _) = Command.find(words) else {
+      Terminal.error(Help.group(name) ?? "pmctl: no such command: \(name)")
       return ExitCode.usage
     }
     Terminal.line(Help.page(command))

@@ -14,7 +14,7 @@ struct StatusView {
     if status["vendor_stand_in"]?.boolean == true {
       lines.append("vendor stand-in: answers are made up, nothing is encrypted")
     }
-    lines += table([Self.titles] + (status["services"]?.array ?? []).map(row))
+    lines += Columns.lines([Self.titles] + (status["services"]?.array ?? []).map(row))
     lines.append(listen)
     return lines.joined(separator: "\n")
   }
@@ -70,18 +70,5 @@ struct StatusView {
     }
     if let draining = service["draining"]?.integer { parts.append("\(draining) draining") }
     return parts.isEmpty ? "-" : parts.joined(separator: "; ")
-  }
-
-  /// Columns as wide as their widest cell.
-  private func table(_ rows: [[String]]) -> [String] {
-    let widths = Self.titles.indices.map { column in rows.map { $0[column].count }.max() ?? 0 }
-    return rows.map { row in
-      var line = ""
-      for (column, cell) in row.enumerated() {
-        let isLast = column == row.count - 1
-        line += cell + (isLast ? "" : String(repeating: " ", count: widths[column] - cell.count + 2))
-      }
-      return line
-    }
   }
 }
