@@ -107,6 +107,9 @@ let package = Package(
     .target(
       name: "ChildStandIn", dependencies: ["PMSystem", "PMWire"],
       path: "Tests/Support/ChildStandIn", exclude: ["README.md"], swiftSettings: strict),
+    .target(
+      name: "Seeded", path: "Tests/Support/Seeded", exclude: ["README.md"], swiftSettings: strict),
+    tests("PMSystemTests", ["PMSystem", "Seeded"]),
     tests("PMSupervisionTests", ["PMSupervision", "PMSystem", "PMWire"]),
     tests(
       "PMSupervisorTests",

@@ -72,6 +72,8 @@ internal import Glibc
     slots[Int(slot)].generation &+= 1
     freeSlots.append(slot)
     source.slot = -1
+    // Its entry in the wheel is stale from now on.
+    source.armedTick = .max
   }
 
   /// Changes what a source waits for; no system call if nothing changes.

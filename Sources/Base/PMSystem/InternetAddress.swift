@@ -65,6 +65,8 @@ public struct InternetAddress: Hashable, Sendable {
 
   /// Reads dotted or colon text (RFC 4291, 2.2); nil if it is neither.
   public init?(_ text: String) {
+    // C would read up to the zero and believe that.
+    guard !text.utf8.contains(0) else { return nil }
     var bytes = SIMD16<UInt8>()
     let isV4 = unsafe withUnsafeMutableBytes(of: &bytes) {
       unsafe inet_pton(AF_INET, text, $0.baseAddress) == 1
@@ -110,8 +112,10 @@ public struct InternetNetwork: Hashable, Sendable {
     let widthBits = address.isIPv4 ? 32 : 128
     var bits = widthBits
     if parts.count == 2 {
-      guard let written = Int(parts[1]), (0...widthBits).contains(written) else { return nil }
-      bits = written
+      guard let written = UInt8(parts[1]), parts[1].first != "+", written <= widthBits else {
+        return nil
+      }
+      bits = Int(written)
     }
     prefixBits = bits + 128 - widthBits
   }

@@ -54,7 +54,7 @@ public struct RequestID: Hashable, Comparable, Sendable {
       default: return nil
       }
     }
-    guard bits >> 76 & 15 == 7 else { return nil }
+    guard bits >> 76 & 15 == 7, bits >> 62 & 3 == 0b10 else { return nil }
     self.bits = bits
   }
 }

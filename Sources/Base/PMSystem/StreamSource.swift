@@ -65,11 +65,9 @@ open class StreamSource: EventSource {
     if isClosed { return }
     if readiness.isWritable && !flush() { return }
     if isClosed { return }
-    if isReading && readiness.isReadable {
-      onReadable()
-    } else if readiness.isHangUp {
-      onBroken()
-    }
+    // A peer that has gone sends nothing more: what it left is at most what the kernel holds, so it
+    // is read even while reading is stopped, and not lost.
+    if isReading ? readiness.isReadable : readiness.isHangUp { onReadable() }
   }
 
   private func flush() -> Bool {
@@ -105,7 +103,7 @@ open class StreamSource: EventSource {
     onClosed()
   }
 
-  /// There is something to receive, or an end or error to learn of.
+  /// There is something to receive, or an end or error to learn of: receive, or close.
   open func onReadable() {}
   /// Everything queued has been sent.
   open func onDrained() {}

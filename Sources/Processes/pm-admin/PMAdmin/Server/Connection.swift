@@ -37,7 +37,7 @@ final class Connection: StreamSource {
 
   private func readOn() {
     do throws(RequestReader.Refusal) {
-      guard let request = try reader.next() else { return }
+      guard !isAnswering, let request = try reader.next() else { return }
       isAnswering = true
       endsAfterAnswer = !reader.keepsAlive
       setReading(false)
