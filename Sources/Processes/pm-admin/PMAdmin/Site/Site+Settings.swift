@@ -1,3 +1,5 @@
+internal import PMWire
+
 extension Site {
   /// Answers even when core or pmctl does not: that is what the page is for.
   func settingsPage(_ request: Request, _ session: SignedIn) -> Response {
