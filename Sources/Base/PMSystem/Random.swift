@@ -12,12 +12,24 @@ public func randomBytes(_ count: Int) -> [UInt8] {
   }
 }
 
-/// The kernel's generator for what must be unpredictable.
+/// The kernel's generator, asked for many words at once: a system call for each would cost more
+/// than all else that makes a request id. For ids, not for keys: words wait in memory.
 public struct KernelRandom: RandomNumberGenerator {
+  private static let wordsAtOnce = 64
+  private var words: InlineArray<64, UInt64> = .init(repeating: 0)
+  private var used = wordsAtOnce
+
   public init() {}
+
   public mutating func next() -> UInt64 {
-    var value: UInt64 = 0
-    while unsafe getrandom(&value, 8, 0) != 8 {}
-    return value
+    if used == Self.wordsAtOnce {
+      var span = words.mutableSpan
+      // Requests of up to 256 bytes are never cut short (getrandom(2)); longer ones are repeated.
+      let bytes = Self.wordsAtOnce * MemoryLayout<UInt64>.size
+      while unsafe span.withUnsafeMutableBytes({ unsafe getrandom($0.baseAddress, bytes, 0) }) != bytes {}
+      used = 0
+    }
+    used += 1
+    return words[used - 1]
   }
 }

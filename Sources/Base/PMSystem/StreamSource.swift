@@ -1,7 +1,7 @@
 /// A stream socket in a loop, with the bytes that the kernel did not take yet. Subclasses say what
 /// received bytes mean; whoever writes bounds `queuedBytes` by not reading the other side.
 open class StreamSource: EventSource {
-  public unowned let loop: EventLoop
+  public let loop: EventLoop
   private var output = ByteBuffer()
   public private(set) var isClosed = false
 

@@ -6,8 +6,8 @@ internal import PMWire
 /// as their framing.
 final class BackendConnection: StreamSource {
   let backend: Backend
-  private unowned let edge: EdgeLoop
-  private weak var client: ClientConnection?
+  private let edge: EdgeLoop
+  private var client: ClientConnection?
   private var head = ByteBuffer()
   private var headEnd = HeadEnd()
   private var framing: BodyFraming?

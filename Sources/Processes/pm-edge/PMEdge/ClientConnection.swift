@@ -20,7 +20,7 @@ final class ClientConnection: StreamSource {
     case closing
   }
 
-  unowned let edge: EdgeLoop
+  let edge: EdgeLoop
   let entrance: Entrance
   let peer: InternetAddress
   private let session: TLSSession?
@@ -31,7 +31,7 @@ final class ClientConnection: StreamSource {
   /// The request in hand.
   var request = ClientRequest()
   private var body = BodyFraming.none
-  private weak var backend: BackendConnection?
+  private var backend: BackendConnection?
 
   init(
     _ descriptor: consuming OwnedDescriptor, from peer: InternetAddress, as entrance: Entrance,

@@ -127,7 +127,7 @@ final class EdgeLoop {
 }
 
 private final class DrainTimer: EventSource {
-  private unowned let edge: EdgeLoop
+  private let edge: EdgeLoop
   init(of edge: EdgeLoop) {
     self.edge = edge
     super.init(nil)

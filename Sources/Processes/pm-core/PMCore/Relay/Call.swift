@@ -14,7 +14,7 @@ final class Call: VendorTask {
     case receiving, reserving, waitingForVendor, asking, answering, settling, done
   }
 
-  unowned let core: CoreLoop
+  let core: CoreLoop
   let route: Route
   let key: KeyRecord
   let decision: LimitDecision
@@ -22,8 +22,9 @@ final class Call: VendorTask {
   let wall: WallTime
   let began: Instant
   var phase = Phase.receiving
-  /// Nil once the client has gone.
-  weak var client: EdgeConnection?
+  /// Nil once the client has gone. Strong, and cut by hand at the end: a weak reference would make
+  /// every retain of the connection slow.
+  var client: EdgeConnection?
   var vendor: VendorConnection?
   private var vendorAlarm: Alarm?
 
@@ -374,6 +375,7 @@ final class Call: VendorTask {
       core.giveDrainBack()
     }
     answer = nil
+    client = nil
     core.ended(self)
   }
 

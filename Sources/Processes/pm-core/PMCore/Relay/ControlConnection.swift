@@ -11,7 +11,7 @@ final class ControlConnection: StreamSource {
   private static let idleSecondsMax: UInt64 = 60
   static let connectionsMax = 64
 
-  private unowned let core: CoreLoop
+  private let core: CoreLoop
   private let desk: ControlDesk
   private let peer: PeerIdentity
   private var input = ByteBuffer()

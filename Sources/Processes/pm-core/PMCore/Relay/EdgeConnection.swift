@@ -8,7 +8,7 @@ final class EdgeConnection: StreamSource {
     case head, body, answer
   }
 
-  unowned let core: CoreLoop
+  let core: CoreLoop
   private var phase = Phase.head
   private var pending = ByteBuffer()
   private var headEnd = HeadEnd()

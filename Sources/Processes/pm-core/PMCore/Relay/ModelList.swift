@@ -13,7 +13,7 @@ final class ModelList: VendorTask {
     let id: RequestID
   }
 
-  private unowned let core: CoreLoop
+  private let core: CoreLoop
   private var connection: VendorConnection?
   private var body = ByteBuffer()
   private var status = 0

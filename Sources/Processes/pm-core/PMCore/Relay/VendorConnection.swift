@@ -16,7 +16,7 @@ class VendorTask {
 
 /// A connection to the vendor's proxy, used by one task at a time.
 final class VendorConnection: StreamSource {
-  private unowned let core: CoreLoop
+  private let core: CoreLoop
   private var task: VendorTask?
   private var head = ByteBuffer()
   private var headEnd = HeadEnd()
