@@ -2,6 +2,7 @@
 
 Everything lies in a folder of its own, listens on free loopback ports, and ends with the test that
 started it: only processes that it started are signalled, by pid."""
+import http.client
 import json
 import os
 import signal
@@ -9,12 +10,41 @@ import socket
 import ssl
 import subprocess
 import time
+from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 
-from vendor_process import Control, standin_binary
+from vendor_process import BINARY_NAME, Answer, Control, wait_for
 
 START_SECONDS_MAX = 30
 STOP_SECONDS_MAX = 60
+ANSWER_SECONDS_MAX = 20
+# What a request passes through; pm-admin is not among them.
+PATH_SERVICES = ("vendor", "core", "edge")
+
+
+@dataclass
+class Key:
+    """A key of the appliance; `secret` is what clients send."""
+    id: str
+    secret: str
+
+    @property
+    def bearer(self):
+        return {"Authorization": f"Bearer {self.secret}"}
+
+
+class UnixConnection(http.client.HTTPConnection):
+    """HTTP over a Unix socket."""
+
+    def __init__(self, path):
+        super().__init__("core", timeout=ANSWER_SECONDS_MAX)
+        self.path = path
+
+    def connect(self):
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self.path)
 
 
 def program(name):
@@ -53,7 +83,7 @@ class Appliance:
             "listen": {"https": self.https, "http": self.http},
             "limits": {"global": {"requests": 1_000_000}, "address": {"requests": 1_000_000}},
             "vendor": {
-                "binary": standin_binary(),
+                "binary": program(BINARY_NAME),
                 "apiKeyFile": str(key),
                 "port": self.vendor_port,
                 "environment": vendor_environment,
@@ -85,6 +115,16 @@ class Appliance:
             self.wait_ready()
         return self
 
+    def wait_serving(self, seconds=START_SECONDS_MAX):
+        """Waits until a request can pass; the admin pages may be away."""
+        def is_serving():
+            assert self.process.poll() is None, f"pmctl has ended\n{self.text()}"
+            states = self.states()
+            return all(states.get(name) == "ready" for name in PATH_SERVICES)
+
+        wait_for(is_serving, seconds)
+        return self
+
     def wait_ready(self, seconds=START_SECONDS_MAX):
         end = time.monotonic() + seconds
         code = None
@@ -109,7 +149,12 @@ class Appliance:
             raise AssertionError(f"pmctl did not stop\n{self.text()}")
 
     def __enter__(self):
-        return self.start()
+        self.start(wait=False)
+        try:
+            return self.wait_serving()
+        except BaseException:
+            self.stop()
+            raise
 
     def __exit__(self, *_):
         self.stop()
@@ -128,19 +173,52 @@ class Appliance:
         done = self.pmctl(*words, "--json")
         return json.loads(done.stdout)
 
-    def create_key(self, *words):
-        """(id, secret) of a new key."""
-        done = self.pmctl("keys", "create", "--json", *words)
-        assert done.returncode == 0, done.stderr
-        entry = json.loads(done.stdout)
-        return entry["key_id"], entry["key"]
+    def control(self, method, path, body=None):
+        """What pmctl and the admin pages ask core; the answer's JSON."""
+        with closing(UnixConnection(str(self.runtime / "core-control.sock"))) as connection:
+            connection.request(method, path, None if body is None else json.dumps(body))
+            answer = Answer(connection.getresponse())
+        assert answer.status < 300, (answer.status, answer.body)
+        return answer.json if answer.body else None
+
+    def create_key(self, **members):
+        entry = self.control("POST", "/keys", {"description": "test", **members})
+        return Key(entry["key_id"], entry["key"])
+
+    def rows(self, key):
+        """The ledger's lines of a key, oldest first."""
+        return self.control("GET", f"/usage/rows?period=all&limit=10000&key_id={key.id}")["rows"]
+
+    def row(self, key):
+        """The only line of a key."""
+        rows = self.rows(key)
+        assert len(rows) == 1, rows
+        return rows[0]
+
+    def settled_row(self, key):
+        """The only line of a key, once it is not open any more."""
+        wait_for(lambda: self.rows(key) and self.rows(key)[-1]["state"] != "reserved")
+        return self.row(key)
+
+    def usage(self, period="all", **query):
+        words = "".join(f"&{name}={value}" for name, value in query.items())
+        return self.control("GET", f"/usage?period={period}{words}")
 
     def status(self):
         return self.pmctl_json("status")
 
+    def services(self):
+        return {s["service"]: s for s in self.status()["services"]}
+
+    def states(self):
+        """State of each service; empty as long as pmctl does not answer."""
+        done = self.pmctl("status", "--json")
+        services = json.loads(done.stdout or "{}").get("services", [])
+        return {s["service"]: s["state"] for s in services}
+
     def pids(self):
         """Main pid of each service that runs."""
-        return {s["service"]: s["pid"] for s in self.status()["services"] if s.get("pid")}
+        return {name: s["pid"] for name, s in self.services().items() if s.get("pid")}
 
     def vendor(self):
         """The stand-in's control socket."""
@@ -162,11 +240,37 @@ class Appliance:
         plain = socket.create_connection(("127.0.0.1", self.https), seconds)
         return self.tls().wrap_socket(plain, server_hostname="localhost")
 
+    def https_connection(self, seconds=ANSWER_SECONDS_MAX):
+        return http.client.HTTPSConnection(
+            "localhost", self.https, timeout=seconds, context=self.tls())
+
+    def ask(self, method, path, body=None, key=None, headers=None, connection=None):
+        """One request and its whole answer, on a connection of its own unless one is given."""
+        if isinstance(body, (dict, list)):
+            body = json.dumps(body).encode()
+        headers = {**(key.bearer if key else {}), **(headers or {})}
+        if body is not None and "Content-Type" not in headers:
+            headers["Content-Type"] = "application/json"
+        if connection is not None:
+            connection.request(method, path, body, headers)
+            return Answer(connection.getresponse())
+        with closing(self.https_connection()) as connection:
+            connection.request(method, path, body, headers)
+            return Answer(connection.getresponse())
+
+    def chat(self, key, text="hello", connection=None, headers=None, **fields):
+        return self.ask(
+            "POST", "/v1/chat/completions", chat_body(text, **fields), key, headers, connection)
+
     def exchange(self, data, seconds=10):
         """Sends raw bytes and reads to the end of the connection."""
         with self.connect(seconds) as connection:
             connection.sendall(data)
             return read_all(connection)
+
+
+def chat_body(text="hello", model="gpt-oss-120b", **fields):
+    return {"model": model, "messages": [{"role": "user", "content": text}], **fields}
 
 
 def read_all(connection):

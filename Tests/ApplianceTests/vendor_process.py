@@ -55,7 +55,42 @@ class Answer:
         return ["[DONE]" if line == b"[DONE]" else json.loads(line) for line in lines]
 
 
-class Vendor:
+class Control:
+    """The stand-in's control socket."""
+
+    def __init__(self, path):
+        self.control_path = path
+
+    def control(self, verb, **fields):
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(ANSWER_SECONDS_MAX)
+            connection.connect(self.control_path)
+            connection.sendall(json.dumps({"verb": verb, **fields}).encode() + b"\n")
+            reply = json.loads(connection.makefile().readline())
+        assert reply["ok"], reply
+        return reply
+
+    def rule(self, times=None, match=None, **effect):
+        rule = {"do": effect}
+        if times is not None:
+            rule["times"] = times
+        if match is not None:
+            rule["match"] = match
+        self.control("rule", rule=rule)
+
+    def event(self, name):
+        self.control("event", name=name)
+
+    def records(self, **filters):
+        return self.control("records", **filters)["records"]
+
+    def settled(self, **filters):
+        """The last record, once its request is over."""
+        wait_for(lambda: self.records(**filters)[-1]["end_us"] is not None)
+        return self.records(**filters)[-1]
+
+
+class Vendor(Control):
     """A running vendor binary in a workspace of its own. Use as a context manager."""
 
     def __init__(self, binary, folder, *flags, scenario=None, key="key-1", port="0"):
@@ -148,36 +183,6 @@ class Vendor:
     def manifests(self):
         folder = os.path.join(self.folder, "manifests")
         return sorted(os.listdir(folder)) if os.path.isdir(folder) else []
-
-    # Control, stand-in only
-
-    def control(self, verb, **fields):
-        with socket.socket(socket.AF_UNIX) as connection:
-            connection.settimeout(ANSWER_SECONDS_MAX)
-            connection.connect(self.control_path)
-            connection.sendall(json.dumps({"verb": verb, **fields}).encode() + b"\n")
-            reply = json.loads(connection.makefile().readline())
-        assert reply["ok"], reply
-        return reply
-
-    def rule(self, times=None, match=None, **effect):
-        rule = {"do": effect}
-        if times is not None:
-            rule["times"] = times
-        if match is not None:
-            rule["match"] = match
-        self.control("rule", rule=rule)
-
-    def event(self, name):
-        self.control("event", name=name)
-
-    def records(self, **filters):
-        return self.control("records", **filters)["records"]
-
-    def settled(self, **filters):
-        """The last record, once its request is over."""
-        wait_for(lambda: self.records(**filters)[-1]["end_us"] is not None)
-        return self.records(**filters)[-1]
 
 
 def chat_head(length, extra=""):

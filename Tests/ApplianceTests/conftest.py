@@ -1,0 +1,47 @@
+"""Fixtures: one appliance per module, a key and a clean recorder per test."""
+import os
+
+import pytest
+
+from appliance import Appliance
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "slow: waits for a deadline of ten seconds or more")
+
+
+def pytest_collection_modifyitems(items):
+    if "PM_BIN" in os.environ:
+        return
+    skip = pytest.mark.skip(reason="PM_BIN names no folder of programs")
+    for item in items:
+        if "vendor_conformance" not in item.nodeid:
+            item.add_marker(skip)
+
+
+@pytest.fixture(scope="module")
+def settings():
+    """Members of the module's appliance.json; a module overrides this fixture."""
+    return {}
+
+
+@pytest.fixture(scope="module")
+def appliance(tmp_path_factory, settings):
+    with Appliance(tmp_path_factory.mktemp("appliance"), **settings) as appliance:
+        yield appliance
+
+
+@pytest.fixture
+def vendor(appliance):
+    """The stand-in's control, without rules and records of earlier tests."""
+    vendor = appliance.vendor()
+    vendor.control("clear")
+    vendor.control("forget")
+    yield vendor
+    vendor.control("clear")
+
+
+@pytest.fixture
+def key(appliance):
+    """A key that nobody else uses."""
+    return appliance.create_key()
