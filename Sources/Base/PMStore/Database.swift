@@ -5,9 +5,9 @@ internal import CSQLite
 @safe public final class Database {
   public enum Access: Sendable { case readWrite, readOnly }
 
-  /// How long a statement waits for the other connection's lock. Reading never blocks writing in a
-  /// write-ahead log, so only recovery after a crash is ever waited for.
-  private static let busyMillisecondsMax: Int32 = 5000
+  /// How long a statement waits for another connection's lock. Readers never block a writer of a
+  /// write-ahead log, so only a foreign tool is ever waited for.
+  private static let busyMillisecondsMax: Int32 = 1000
   /// What stays of the log on disk after a checkpoint; a log that grew in a burst is cut back.
   private static let logBytesMax = 16 << 20
 

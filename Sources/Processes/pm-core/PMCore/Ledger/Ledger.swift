@@ -252,16 +252,18 @@ final class Ledger: Sendable {
 
   /// Hands results to the loop and rings once for them.
   private func publish(_ desk: Desk, standing: LedgerStanding? = nil) {
-    let mustRing = exchange.withLock { exchange in
+    exchange.withLock { exchange in
       let wasEmpty = exchange.completions.isEmpty && exchange.finishedSets.isEmpty
       exchange.completions.append(contentsOf: desk.completions)
       exchange.finishedSets.append(contentsOf: desk.finishedSets)
       let isNews = standing.map { $0 != exchange.standing } ?? false
       if let standing { exchange.standing = standing }
-      return isNews || wasEmpty && !(desk.completions.isEmpty && desk.finishedSets.isEmpty)
+      // Within the lock: who has collected the last result may close what the bell rings.
+      if isNews || wasEmpty && !(desk.completions.isEmpty && desk.finishedSets.isEmpty) {
+        loopBell.ring()
+      }
     }
     desk.completions.removeAll(keepingCapacity: true)
     desk.finishedSets.removeAll(keepingCapacity: true)
-    if mustRing { loopBell.ring() }
   }
 }

@@ -34,12 +34,15 @@ final class LedgerReader {
     (self.desk, self.inbox) = (desk, inbox)
   }
 
+  /// Queries without an answer yet.
+  var waitingCount: Int { inbox.replies.count }
+
   /// Runs a query on the other thread; `then` is called on the loop. False if too many wait, and
   /// then nothing happens.
   func ask(
     _ query: @escaping Query, then: @escaping (Result<ControlResponse, StoreError>) -> Void
   ) -> Bool {
-    guard inbox.replies.count < Self.waitingMax else { return false }
+    guard waitingCount < Self.waitingMax else { return false }
     nextNumber += 1
     inbox.replies[nextNumber] = then
     do throws(SystemError) {
@@ -91,8 +94,11 @@ final class LedgerReader {
     private func run(_ bell: Wake.Bell) {
       while let (number, query) = next() {
         let result = answer(query)
-        exchange.withLock { $0.answers.append((number, result)) }
-        bell.ring()
+        exchange.withLock { exchange in
+          exchange.answers.append((number, result))
+          // Within the lock: who has collected the last answer may close what the bell rings.
+          bell.ring()
+        }
       }
     }
 

@@ -4,7 +4,7 @@ import PMWire
 
 /// The one connection that writes, with its statements. It lives on the ledger's thread.
 final class LedgerWriter {
-  private let database: Database
+  let database: Database
   private let begin: Statement
   private let commit: Statement
   private let insert: Statement
