@@ -23,7 +23,8 @@ import Testing
       var expected: [Platform: String] = [:]
       for platform in Platform.allCases { expected[platform] = item[platform.rawValue]?.string }
       return Case(
-        name: item["name"]?.string ?? "", records: item["records"]?.array?.compactMap(\.string) ?? [],
+        name: item["name"]?.string ?? "",
+        records: item["records"]?.array?.compactMap(\.string) ?? [],
         expected: expected)
     }
   }
@@ -77,7 +78,9 @@ import Testing
       state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
       return Int(state >> 33) % bound
     }
-    let pieces = ["6", ",", ";", "-", "c", "\n", " ", "Group A 0x", "\u{0}", "é", "18446744073709551616"]
+    let pieces = [
+      "6", ",", ";", "-", "c", "\n", " ", "Group A 0x", "\u{0}", "é", "18446744073709551616",
+    ]
     for _ in 0..<2000 {
       let record = (0..<random(12)).map { _ in pieces[random(pieces.count)] }.joined()
       let log = KernelLog(records: [record, record])

@@ -36,7 +36,9 @@ struct LaunchTests {
     var hasEnded = false
     let deadline = Instant.now().adding(seconds: 10)
     while Instant.now() < deadline {
-      let n = unsafe byte.withUnsafeMutableBytes { unsafe read(reader.number, $0.baseAddress, $0.count) }
+      let n = unsafe byte.withUnsafeMutableBytes {
+        unsafe read(reader.number, $0.baseAddress, $0.count)
+      }
       if n > 0 { output += byte[0..<n] }
       if n == 0 { break }
       if !hasEnded, unsafe waitpid(pid, &status, WNOHANG) == pid { hasEnded = true }
@@ -62,7 +64,8 @@ struct LaunchTests {
     let result = try launch(
       ["pm-core", "development"], on: "/usr/bin/env", names: ["core", "lifeline", "program"],
       environment: [
-        "CANARY=1", "PATH=/bin", "NOTIFY_SOCKET=/n", "WATCHDOG_USEC=10", "SWIFT_BACKTRACE=enable=yes",
+        "CANARY=1", "PATH=/bin", "NOTIFY_SOCKET=/n", "WATCHDOG_USEC=10",
+        "SWIFT_BACKTRACE=enable=yes",
       ])
     let lines = Set(result.output.split(separator: "\n").map(String.init))
     #expect(result.code == 0)
@@ -94,7 +97,8 @@ struct LaunchTests {
   }
 
   @Test func limitsMaskAndPrivilegesAreSet() throws {
-    let text = try shell("ulimit -c; umask; pwd; grep -E '^(NoNewPrivs|SigBlk|SigIgn)' /proc/$$/status")
+    let text = try shell(
+      "ulimit -c; umask; pwd; grep -E '^(NoNewPrivs|SigBlk|SigIgn)' /proc/$$/status")
     let lines = text.split(separator: "\n").map(String.init)
     try #require(lines.count == 6, "\(text)")
     #expect(lines[0] == "0")
@@ -121,7 +125,8 @@ struct LaunchTests {
   }
 
   @Test func aListThatDoesNotEndWithAProgramIsRefused() throws {
-    let result = try launch(["pm-core", "development"], on: "/bin/sh", names: ["core", "lifeline"])
+    let result = try launch(
+      ["pm-core", "development"], on: "/bin/sh", names: ["core", "lifeline"])
     #expect(result.code == ExitCode.sandbox)
     #expect(result.output.contains("step=descriptors"))
   }

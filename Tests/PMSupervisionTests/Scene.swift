@@ -25,7 +25,11 @@ struct Scene {
   mutating func send(_ event: Event) { effects = machine.handle(event, at: now) }
 
   mutating func makeReady(_ service: Service) {
-    if service.notifies { send(.claimedReady(service, number(service))) } else { tick(.probe(service)) }
+    if service.notifies {
+      send(.claimedReady(service, number(service)))
+    } else {
+      tick(.probe(service))
+    }
     passProbe(service)
   }
 

@@ -76,7 +76,11 @@ import Testing
         scene.makeReady(service)
         return true
       }
-      if state == .starting { scene.makeReady(service) } else { scene.send(.probed(9999, passed: true)) }
+      if state == .starting {
+        scene.makeReady(service)
+      } else {
+        scene.send(.probed(9999, passed: true))
+      }
     case .exitedTransient:
       guard !isLeaving else { return false }
       scene.exit(service, .signal(11))

@@ -94,7 +94,8 @@ struct World {
     case .heartbeat(let key):
       guard let process = living[key] else { return }
       if !process.isHung, !chance(3) {
-        let report = Report(inFlight: Int(milliseconds(0...3)), vendor: key.service == .core ? vendorWord() : nil)
+        let report = Report(
+          inFlight: Int(milliseconds(0...3)), vendor: key.service == .core ? vendorWord() : nil)
         feed(.heard(key.service, key.number, report))
       }
       schedule(item, in: 5000)
@@ -144,7 +145,8 @@ struct World {
     switch effect {
     case .appraise:
       let verdict: Verdict =
-        chance(15) ? .refused(token: "kmsg-no-snp")
+        chance(15)
+        ? .refused(token: "kmsg-no-snp")
         : chance(25) ? .unavailable(token: "device-busy") : .passed
       schedule(.event(.verdict(verdict)), in: milliseconds(1...3000))
     case .bind:
@@ -221,6 +223,7 @@ struct World {
       .start(service), .stop(service), .restart(service), .restart(.edge), .drain(service),
       .probe(service), .gate, .reload(changed: [service]), .start(service), .restart(service),
     ]
-    giveOrder(kinds[Int(milliseconds(0...UInt64(kinds.count - 1)))], within: milliseconds(0...90_000))
+    giveOrder(
+      kinds[Int(milliseconds(0...UInt64(kinds.count - 1)))], within: milliseconds(0...90_000))
   }
 }

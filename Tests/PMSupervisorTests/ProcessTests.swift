@@ -4,7 +4,9 @@ import PMSystem
 import PMWire
 import Testing
 
-@Suite(.serialized, .enabled(if: Rig.exists("\(Rig.products)/pm-child-standin"), "programs are not built"))
+@Suite(
+  .serialized,
+  .enabled(if: Rig.exists("\(Rig.products)/pm-child-standin"), "programs are not built"))
 struct ProcessTests {
   @Test func everythingBecomesReadyAndLeavesWhenAsked() throws {
     let rig = try Rig()
@@ -129,8 +131,9 @@ struct ProcessTests {
     #expect(text.contains("--apiKey=@\(rig.runtime)/credentials/vendor/vendor-api-key"))
     let key = try FileIO.read(
       "\(rig.runtime)/credentials/vendor/vendor-api-key", bytesMax: 4096)
-    #expect(!text.replacing("privatemode-proxy-standin", with: "").contains(
-      "=" + String(decoding: key, as: UTF8.self)))
+    #expect(
+      !text.replacing("privatemode-proxy-standin", with: "").contains(
+        "=" + String(decoding: key, as: UTF8.self)))
     #expect(!text.contains("CANARY"))
   }
 
@@ -160,6 +163,37 @@ struct ProcessTests {
     try FileIO.replace("\(rig.folder)/appliance.json", with: Array("{".utf8), mode: 0o600)
     #expect(rig.ask(.reload).outcome == ControlOutcome(.failed, reason: "configuration"))
     #expect(rig.status?["overall"]?.string == "ready")
+  }
+
+  @Test func childrenLeaveWhenTheSupervisorIsGone() throws {
+    let rig = try Rig()
+    #expect(rig.waitUntilReady())
+    let pids = [Service.core, .edge, .admin].map { rig.pid($0) }
+    let vendor = rig.pid(.vendor)
+    rig.killSupervisor()
+    #expect(waitUntil(seconds: 5) { pids.allSatisfy { kill($0, 0) != 0 } })
+    // It has no lifeline; under systemd the cgroup of the unit takes it.
+    kill(vendor, SIGKILL)
+  }
+
+  @Test func systemdLearnsThatThePathWorksAndKeepsThePublicListeners() throws {
+    let path = "/tmp/pm-notify-\(getpid())"
+    defer { OwnProcess.unlink(path) }
+    var messages: [String] = []
+    let socket = try NotifySocket(path: path, mode: 0o600) { _, text in messages.append(text) }
+    let rig = try Rig(environment: ["NOTIFY_SOCKET=\(path)", "WATCHDOG_USEC=400000"])
+    func hear() -> [String] {
+      socket.drain()
+      return messages
+    }
+    #expect(waitUntil(seconds: 15) { hear().contains { $0.hasPrefix("READY=1\n") } })
+    #expect(messages.contains("FDSTORE=1\nFDNAME=https"))
+    #expect(messages.contains("FDSTORE=1\nFDNAME=http"))
+    #expect(waitUntil(seconds: 2) { hear().contains("WATCHDOG=1") })
+    let ready = messages.firstIndex { $0.hasPrefix("READY=1\n") } ?? 0
+    #expect(messages[..<ready].contains { $0.contains("STATUS=") && $0.contains("core starting") })
+    #expect(rig.leave() == ExitCode.done)
+    #expect(hear().contains("STOPPING=1"))
   }
 
   @Test func productionWithoutEvidenceOpensNothing() throws {

@@ -24,7 +24,10 @@ final class Rig {
 
   static func exists(_ path: String) -> Bool { unsafe access(path, F_OK) == 0 }
 
-  init(profile: String = "development", extra: String = "") throws {
+  /// `environment` is that of the supervisor.
+  init(
+    profile: String = "development", extra: String = "", environment: [String] = []
+  ) throws {
     let number = UInt16.random(in: 0..<4000)
     httpsPort = 20_000 + number * 3
     folder = "/tmp/pm-rig-\(getpid())-\(number)"
@@ -35,27 +38,28 @@ final class Rig {
       _ = unsafe symlink("\(Self.products)/pm-child-standin", "\(folder)/bin/\(role)")
     }
     _ = unsafe symlink("\(Self.products)/pm-launch", "\(folder)/bin/pm-launch")
+    let vendor = profile == "production" ? Self.productionVendor : ""
     let text = """
       { "profile": "\(profile)", "stateDirectory": "\(folder)/state",
         "runtimeDirectory": "\(folder)/run", "programDirectory": "\(folder)/bin", \(extra)
         "listen": {"https": \(httpsPort), "http": \(httpsPort + 1)},
-        "vendor": {"port": \(httpsPort + 2)\(profile == "production" ? Self.productionVendor : "")} }
+        "vendor": {"port": \(httpsPort + 2)\(vendor)} }
       """
     try FileIO.replace("\(folder)/appliance.json", with: Array(text.utf8), mode: 0o600)
-    pid = try Self.start(folder)
+    pid = try Self.start(folder, environment)
   }
 
   private static let productionVendor =
     ", \"binary\": \"/nonexistent\", \"sha256\": \"" + String(repeating: "0", count: 64) + "\""
 
-  static func start(_ folder: String) throws -> Int32 {
+  static func start(_ folder: String, _ environment: [String] = []) throws -> Int32 {
     let flags = O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC
     let log = OwnedDescriptor(result: unsafe open("\(folder)/log", flags, 0o600))
     guard let log else { throw SystemError(.open, 0) }
     var spawn = Spawn(
       program: "\(products)/pmctl",
       arguments: ["pmctl", "supervise", "--configuration", "\(folder)/appliance.json"],
-      environment: ["CANARY=must-not-be-inherited"])
+      environment: environment + ["CANARY=must-not-be-inherited"])
     try spawn.giveOutput(log)
     return try spawn.start()
   }
@@ -65,6 +69,14 @@ final class Rig {
     let removal = Spawn(program: "/bin/rm", arguments: ["rm", "-rf", folder], environment: [])
     var status: Int32 = 0
     if let remover = try? removal.start() { unsafe waitpid(remover, &status, 0) }
+  }
+
+  /// Ends it without a chance to clean up.
+  func killSupervisor() {
+    hasLeft = true
+    kill(pid, SIGKILL)
+    var status: Int32 = 0
+    unsafe waitpid(pid, &status, 0)
   }
 
   /// Asks it to leave and waits; its exit status, once.

@@ -41,7 +41,9 @@ import Testing
     #expect(values == ["GOMEMLIMIT": "768MiB", "TMPDIR": "/t"])
   }
 
-  private func meanings(_ text: String, pieceBytes: Int = 7) -> (VendorOutput, [VendorOutput.Meaning]) {
+  private func meanings(_ text: String, pieceBytes: Int = 7) -> (
+    VendorOutput, [VendorOutput.Meaning]
+  ) {
     var output = VendorOutput()
     var meanings: [VendorOutput.Meaning] = []
     let bytes = Array(text.utf8)

@@ -17,7 +17,8 @@ public enum GateToken: String, CaseIterable, Error, Sendable {
   /// What is wrong, in one sentence.
   public var explanation: String {
     switch self {
-    case .configPlatform: "The configuration does not say what kind of confidential machine this is."
+    case .configPlatform:
+      "The configuration does not say what kind of confidential machine this is."
     case .kmsgUnreadable: "No message of the kernel could be read from /dev/kmsg."
     case .kmsgNoSNP: "The kernel log does not say that SEV-SNP is active."
     case .kmsgNoIsolation:

@@ -2,8 +2,8 @@ internal import CLinux
 internal import Glibc
 internal import PMSystem
 
-/// Whether the device that gives evidence exists. Root can imitate all of this; it keeps a forgotten
-/// emulation from passing, the signature does the rest.
+/// Whether the device that gives evidence exists. Root can imitate all of this; it keeps a
+/// forgotten emulation from passing, the signature does the rest.
 public enum GuestDevice {
   /// Nil if the device of the platform is there.
   public static func fault(for platform: Platform) -> GateToken? {

@@ -44,18 +44,8 @@ public enum SupervisorEvent: Sendable {
     case .listenFailed(let port, let errno):
       LogRecord(.error, "listen-failed", [.number("port", port), .number("errno", errno)])
     case .listenersClosed: LogRecord(.warning, "listeners-closed")
-    case .state(let service, let generation, let state):
-      LogRecord(
-        .info, "state",
-        [
-          .init("service", .word(service)), .number("generation", generation),
-          .init("state", .word(state)),
-        ])
     case .flapping(let service):
       LogRecord(.error, "flapping", [.init("service", .word(service))])
-    case .program(let service, let digest):
-      LogRecord(
-        .info, "program", [.init("service", .word(service)), .init("sha256", .digest(digest))])
     case .standIn: LogRecord(.warning, "stand-in-vendor")
     case .controlRefused: LogRecord(.warning, "control-refused")
     case .configurationRefused: LogRecord(.error, "configuration-refused")
@@ -65,7 +55,8 @@ public enum SupervisorEvent: Sendable {
       LogRecord(.warning, "strangers-killed", [.number("count", count)])
     case .vendorLine(let word): LogRecord(.info, "vendor-line", [.init("line", .word(word))])
     case .vendorFault(let word): LogRecord(.error, "vendor-fault", [.init("fault", .word(word))])
-    case .ended, .recovered, .programRefused, .spawnFailed, .order, .outcome: longRecord
+    case .state, .program, .ended, .recovered, .programRefused, .spawnFailed, .order, .outcome:
+      longRecord
     }
   }
 
@@ -105,6 +96,16 @@ public enum SupervisorEvent: Sendable {
     case .outcome(let verb, let outcome):
       LogRecord(
         .info, "outcome", [.init("verb", .word(verb)), .init("outcome", .word(outcome))])
+    case .state(let service, let generation, let state):
+      LogRecord(
+        .info, "state",
+        [
+          .init("service", .word(service)), .number("generation", generation),
+          .init("state", .word(state)),
+        ])
+    case .program(let service, let digest):
+      LogRecord(
+        .info, "program", [.init("service", .word(service)), .init("sha256", .digest(digest))])
     default: preconditionFailure("all other cases are in `record`")
     }
   }

@@ -16,7 +16,9 @@ public enum FileIO {
     _ path: String, followingLink: Bool = true
   ) throws(SystemError) -> OwnedDescriptor {
     let flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | (followingLink ? 0 : O_NOFOLLOW)
-    guard let file = OwnedDescriptor(result: unsafe Glibc.open(path, flags)) else { throw .last(.open) }
+    guard let file = OwnedDescriptor(result: unsafe Glibc.open(path, flags)) else {
+      throw .last(.open)
+    }
     return file
   }
 
@@ -96,7 +98,9 @@ public enum FileIO {
     }
     do throws(SystemError) {
       try write(bytes, to: file)
-      if let owner, fchown(file.number, owner.uid, owner.gid) != 0 { throw SystemError.last(.chown) }
+      if let owner, fchown(file.number, owner.uid, owner.gid) != 0 {
+        throw SystemError.last(.chown)
+      }
       guard fchmod(file.number, mode) == 0 else { throw SystemError.last(.chmod) }
       guard fsync(file.number) == 0 else { throw SystemError.last(.fsync) }
       guard unsafe rename(temporary, path) == 0 else { throw SystemError.last(.rename) }
@@ -114,8 +118,9 @@ public enum FileIO {
       _ = unsafe mkdir(String(decoding: path.utf8.prefix(i), as: UTF8.self), 0o755)
     }
     if unsafe mkdir(path, mode) != 0, pm_errno() != EEXIST { throw .last(.mkdir) }
-    guard let folder = OwnedDescriptor(
-      result: unsafe Glibc.open(path, O_RDONLY | O_CLOEXEC | O_DIRECTORY | O_NOFOLLOW))
+    guard
+      let folder = OwnedDescriptor(
+        result: unsafe Glibc.open(path, O_RDONLY | O_CLOEXEC | O_DIRECTORY | O_NOFOLLOW))
     else { throw .last(.open) }
     if let owner, fchown(folder.number, owner.uid, owner.gid) != 0 { throw .last(.chown) }
     guard fchmod(folder.number, mode) == 0 else { throw .last(.chmod) }

@@ -5,8 +5,8 @@ internal import Glibc
 public enum OwnProcess {
   public static var pid: Int32 { getpid() }
 
-  /// Keeps other processes of the same user, and core files, from its memory (prctl(2)). Exec undoes
-  /// this, so every process says it for itself.
+  /// Keeps other processes of the same user, and core files, from its memory (prctl(2)). Exec
+  /// undoes this, so every process says it for itself.
   public static func hideMemory() { _ = pm_prctl(PR_SET_DUMPABLE, 0, 0) }
 
   /// Orphans among its descendants become its children, so that none is lost.

@@ -45,8 +45,10 @@ struct Script {
   }
 
   private func report() {
-    let names = ["LISTEN_FDS", "LISTEN_FDNAMES", "LISTEN_PID", "NOTIFY_SOCKET", "WATCHDOG_USEC",
-      "WATCHDOG_PID", "CREDENTIALS_DIRECTORY", "SWIFT_BACKTRACE"]
+    let names = [
+      "LISTEN_FDS", "LISTEN_FDNAMES", "LISTEN_PID", "NOTIFY_SOCKET", "WATCHDOG_USEC",
+      "WATCHDOG_PID", "CREDENTIALS_DIRECTORY", "SWIFT_BACKTRACE",
+    ]
     let environment = (try? FileIO.read("/proc/self/environ", bytesMax: 65_536)) ?? []
     var lines = environment.split(separator: 0).map { String(decoding: $0, as: UTF8.self) }
     lines = lines.map { line in
@@ -109,7 +111,8 @@ private final class VendorPlay {
     let script = Script(Role.vendor.rawValue, in: value("--workspace") ?? "/")
     script.applyAtStart()
     FileIO.writeStandard(
-      Array("{\"time\":\"t\",\"level\":\"INFO\",\"msg\":\"Starting HTTP server without TLS\"}\n".utf8),
+      Array(
+        "{\"time\":\"t\",\"level\":\"INFO\",\"msg\":\"Starting HTTP server without TLS\"}\n".utf8),
       to: 2)
     guard let port = value("--port").flatMap({ UInt16($0) }),
       let listener = try? TCPSocket.listen(port: port, loopbackOnly: true),

@@ -31,7 +31,8 @@ extension Command {
       onKey("keys delete", "Remove a key for good; its usage stays.", { .deleteKey($0) }) { _ in
         "The key has been deleted."
       },
-      onKey("keys adopt", "Move a key of the predecessor's file into the store.", { .adoptKey($0) }) {
+      onKey("keys adopt", "Move a key of the predecessor's file into the store.", { .adoptKey($0) })
+      {
         "Key \($0.id) is kept in the store now."
       },
       Command(

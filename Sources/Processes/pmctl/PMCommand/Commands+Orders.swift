@@ -4,7 +4,8 @@ internal import PMWire
 
 extension Command {
   static let orders: [Command] = [
-    order(.restart, "Restart a service, or all; a new edge must be ready before the old one leaves.",
+    order(
+      .restart, "Restart a service, or all; a new edge must be ready before the old one leaves.",
       mayBeAll: true),
     order(.start, "Start a service.", mayBeAll: false),
     order(.stop, "Let a service finish what it does and leave it off.", mayBeAll: true),
@@ -40,7 +41,8 @@ extension Command {
       let name = input.operands[0]
       if mayBeAll, name == everyService {
         // Edge last when starting again, first when stopping: nothing comes in that has no way on.
-        return give(verb, verb == .stop ? [.edge, .admin, .core, .vendor] : Service.allCases, input)
+        return give(
+          verb, verb == .stop ? [.edge, .admin, .core, .vendor] : Service.allCases, input)
       }
       guard let service = Service(rawValue: name) else {
         Terminal.error("pmctl \(verb.rawValue): no such service: \(name)")

@@ -16,7 +16,9 @@ extension Command {
       examples: ["pmctl why core", "pmctl why gate"], words: serviceNames + ["gate"], run: why),
     Command(
       name: "logs", summary: "Show the supervisor's newest events as JSON lines.", form: "",
-      examples: ["pmctl logs", "journalctl --namespace=privatemode   # all processes, under systemd"],
+      examples: [
+        "pmctl logs", "journalctl --namespace=privatemode   # all processes, under systemd",
+      ],
       run: logs),
     Command(
       name: "watch", summary: "Show state changes as they come, until interrupted.",

@@ -92,12 +92,14 @@ struct UsageView {
   }
 
   private func table(_ title: String, _ members: [JSONObject.Member]) -> [String] {
-    let rows = [[title, "REQUESTS", "TOKENS", "EUR"]] + members.map { member in
-      [
-        member.name, "\(member.value["requests"]?.integer ?? 0)",
-        "\(member.value["tokens"]?.integer ?? 0)", member.value["cost"]?.string ?? "?",
-      ]
-    }
+    let rows =
+      [[title, "REQUESTS", "TOKENS", "EUR"]]
+      + members.map { member in
+        [
+          member.name, "\(member.value["requests"]?.integer ?? 0)",
+          "\(member.value["tokens"]?.integer ?? 0)", member.value["cost"]?.string ?? "?",
+        ]
+      }
     return Columns.lines(rows)
   }
 }
@@ -111,7 +113,8 @@ enum Columns {
       var line = ""
       for (column, cell) in row.enumerated() {
         let isLast = column == row.count - 1
-        line += cell + (isLast ? "" : String(repeating: " ", count: widths[column] - cell.count + 2))
+        line +=
+          cell + (isLast ? "" : String(repeating: " ", count: widths[column] - cell.count + 2))
       }
       return line
     }

@@ -12,13 +12,13 @@ struct Metrics {
     lines.append("privatemode_gate_open \(gate == "passed" ? 1 : 0)")
     lines.append("# TYPE privatemode_listening gauge")
     lines.append("privatemode_listening \(status["listen"]?["bound"]?.boolean == true ? 1 : 0)")
-    lines.append("# TYPE privatemode_service_state stateset")
+    let name = "privatemode_service_state"
+    lines.append("# TYPE \(name) stateset")
     for service in services {
       for state in ServiceState.allCases {
         let isState = service["state"]?.string == state.rawValue
         lines.append(
-          "privatemode_service_state{\(label(service)),privatemode_service_state=\"\(state.rawValue)\"}"
-            + " \(isState ? 1 : 0)")
+          "\(name){\(label(service)),\(name)=\"\(state.rawValue)\"} \(isState ? 1 : 0)")
       }
     }
     lines += family("privatemode_service_restarts", "counter", "_total", "restarts")

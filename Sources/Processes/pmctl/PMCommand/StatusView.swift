@@ -33,7 +33,8 @@ struct StatusView {
     let https = listen["https"]?.integer ?? 0
     let http = listen["http"]?.integer ?? 0
     return listen["bound"]?.boolean == true
-      ? "listen \(https) and \(http), held by pmctl" : "listen nothing; \(https) and \(http) are shut"
+      ? "listen \(https) and \(http), held by pmctl"
+      : "listen nothing; \(https) and \(http) are shut"
   }
 
   private func row(_ service: JSONValue) -> [String] {

@@ -64,5 +64,7 @@ enum Duration {
     return "\(seconds / 86_400)d \(twoDigits(seconds / 3600 % 24))h"
   }
 
-  private static func twoDigits(_ number: Int64) -> String { number < 10 ? "0\(number)" : "\(number)" }
+  private static func twoDigits(_ number: Int64) -> String {
+    number < 10 ? "0\(number)" : "\(number)"
+  }
 }

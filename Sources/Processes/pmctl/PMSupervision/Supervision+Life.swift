@@ -133,7 +133,9 @@ extension Supervision {
   // MARK: Silence
 
   mutating func heard(_ service: Service, _ number: Int, _ report: Report) {
-    if let inFlight = report.inFlight { services[service].update(number) { $0.inFlight = inFlight } }
+    if let inFlight = report.inFlight {
+      services[service].update(number) { $0.inFlight = inFlight }
+    }
     guard services[service].currentNumber == number else { return }
     if report.isHeartbeat {
       if services[service].state == .ready {

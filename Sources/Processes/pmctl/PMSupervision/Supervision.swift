@@ -78,7 +78,8 @@ public struct Supervision: Sendable {
     }
     let enabled = settings.services.map { services[$0] }
     if enabled.allSatisfy({ $0.state == .off && $0.generations.isEmpty }) { return .nothingRuns }
-    let isVendorUp = !settings.services.contains(.vendor) || vendorHealth == nil || vendorHealth == .up
+    let isVendorUp =
+      !settings.services.contains(.vendor) || vendorHealth == nil || vendorHealth == .up
     let isGood = enabled.allSatisfy { $0.state == .ready && !$0.isFlapping }
     return isGood && isVendorUp && isListening ? .ready : .degraded
   }

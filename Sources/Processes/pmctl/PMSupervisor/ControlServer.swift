@@ -99,7 +99,9 @@ final class ControlConnection: StreamSource {
 
   private func nextLine() -> [UInt8]? {
     let bytes = Array(copying: input.span)
-    guard let end = bytes.firstIndex(of: 0x0A), end <= ControlLimits.lineBytesMax else { return nil }
+    guard let end = bytes.firstIndex(of: 0x0A), end <= ControlLimits.lineBytesMax else {
+      return nil
+    }
     input.consume(end + 1)
     return Array(bytes[..<end])
   }

@@ -35,7 +35,8 @@ struct Credentials {
       if let pepper = platform(.pepper) { try write(.pepper, pepper, service, owner) }
       if let keys = secrets.keys { try write(.keys, Array(keys.utf8), service, owner) }
     case .admin:
-      let password = file(configuration.adminPasswordFile) ?? platform(.adminPassword)
+      let password =
+        file(configuration.adminPasswordFile) ?? platform(.adminPassword)
         ?? secrets.adminPassword.map { Array($0.utf8) }
       if let password { try write(.adminPassword, password, service, owner) }
     case .edge: break

@@ -32,7 +32,9 @@ struct Launcher {
   ) throws(Fault) -> Child {
     let program = try open(service, configuration)
     do throws(SystemError) {
-      guard try credentials.provide(service, configuration) else { throw SystemError(.malformed, 0) }
+      guard try credentials.provide(service, configuration) else {
+        throw SystemError(.malformed, 0)
+      }
     } catch {
       if error.call == .malformed { throw .noVendorKey }
       throw .system(error)

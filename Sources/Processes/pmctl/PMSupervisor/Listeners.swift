@@ -65,7 +65,8 @@ final class Listeners {
   private func keep(_ name: Inheritance.Name, _ socket: borrowing OwnedDescriptor?) {
     guard let store else { return }
     switch socket {
-    case .some(let socket): store.send(["FDSTORE=1", "FDNAME=\(name.rawValue)"], descriptor: socket)
+    case .some(let socket):
+      store.send(["FDSTORE=1", "FDNAME=\(name.rawValue)"], descriptor: socket)
     case .none: break
     }
   }

@@ -17,7 +17,8 @@ extension Supervisor {
       journal.note(.listenersClosed)
     case .spawn(let service, let number): spawn(service, number)
     case .askToLeave(let service, let number):
-      child(service, number)?.handle.send(signal: service == .vendor ? Self.interrupt : Self.terminate)
+      child(service, number)?.handle.send(
+        signal: service == .vendor ? Self.interrupt : Self.terminate)
     case .kill(let service, let number): child(service, number)?.kill()
     case .probe(let probe): run(probe)
     case .tell(let service, let number, let instruction): child(service, number)?.tell(instruction)
@@ -193,7 +194,8 @@ extension Supervisor {
       journal.note(
         .ended(
           service: death.service.word, generation: death.generation, reason: death.reason.word,
-          isFault: death.reason.isFault, code: death.reason.code, phase: phase?.word, upMilliseconds: death.upMilliseconds,
+          isFault: death.reason.isFault, code: death.reason.code, phase: phase?.word,
+          upMilliseconds: death.upMilliseconds,
           inFlight: death.inFlight))
     case .recovered(let recovery):
       tally.add(recovery)

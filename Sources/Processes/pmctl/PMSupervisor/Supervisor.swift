@@ -135,7 +135,8 @@ public final class Supervisor {
   }
 
   private func runLoop() {
-    journal.note(.started(profile: configuration.profile == .production ? "production" : "development"))
+    journal.note(
+      .started(profile: configuration.profile == .production ? "production" : "development"))
     if configuration.profile == .development, configuration.vendor.binary == nil {
       journal.note(.standIn)
     }
@@ -164,7 +165,8 @@ public final class Supervisor {
     case .terminate, .interrupt:
       journal.note(.leaving)
       feed(.terminate)
-    case .hangUp: reload(uid: PeerIdentity.ownUID, deadline: Instant.now().moment.adding(seconds: 60)) { _ in }
+    case .hangUp:
+      reload(uid: PeerIdentity.ownUID, deadline: Instant.now().moment.adding(seconds: 60)) { _ in }
     case .child: killStrangers()
     }
   }

@@ -1,4 +1,4 @@
-import Glibc
 import PMCommand
+import PMSystem
 
-exit(PMCommand.run(CommandLine.arguments))
+exitProcess(PMCommand.run(CommandLine.arguments))
