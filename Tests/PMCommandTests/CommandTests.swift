@@ -17,9 +17,8 @@ import Testing
       #expect(command.summary.hasSuffix("."), "\(command.name)")
       #expect(Help.overview.contains(command.name))
       #expect(Help.page(command).contains("Usage: pmctl \(command.name)"))
-      #expect(
-        PMCommand.run(["pmctl"] + command.name.split(separator: " ").map(String.init) + ["--help"])
-          == 0)
+      let words = command.name.split(separator: " ").map(String.init)
+      #expect(PMCommand.run(["pmctl"] + words + ["--help"]) == ExitCode.done)
     }
   }
 

@@ -44,8 +44,6 @@ public enum SupervisorEvent: Sendable {
     case .listenFailed(let port, let errno):
       LogRecord(.error, "listen-failed", [.number("port", port), .number("errno", errno)])
     case .listenersClosed: LogRecord(.warning, "listeners-closed")
-    case .flapping(let service):
-      LogRecord(.error, "flapping", [.init("service", .word(service))])
     case .standIn: LogRecord(.warning, "stand-in-vendor")
     case .controlRefused: LogRecord(.warning, "control-refused")
     case .configurationRefused: LogRecord(.error, "configuration-refused")
@@ -55,12 +53,13 @@ public enum SupervisorEvent: Sendable {
       LogRecord(.warning, "strangers-killed", [.number("count", count)])
     case .vendorLine(let word): LogRecord(.info, "vendor-line", [.init("line", .word(word))])
     case .vendorFault(let word): LogRecord(.error, "vendor-fault", [.init("fault", .word(word))])
-    case .state, .program, .ended, .recovered, .programRefused, .spawnFailed, .order, .outcome:
-      longRecord
+    case .state, .ended, .recovered, .flapping: lifeRecord
+    case .program, .programRefused, .spawnFailed, .order, .outcome: actRecord
     }
   }
 
-  private var longRecord: LogRecord {
+  /// How services come and go.
+  private var lifeRecord: LogRecord {
     switch self {
     case .ended(
       let service, let generation, let reason, let isFault, let code, let phase, let up,
@@ -79,6 +78,22 @@ public enum SupervisorEvent: Sendable {
           .init("service", .word(service)), .number("generation", generation),
           .number("waited_ms", waited), .number("started_in_ms", startedIn),
         ])
+    case .state(let service, let generation, let state):
+      LogRecord(
+        .info, "state",
+        [
+          .init("service", .word(service)), .number("generation", generation),
+          .init("state", .word(state)),
+        ])
+    case .flapping(let service):
+      LogRecord(.error, "flapping", [.init("service", .word(service))])
+    default: preconditionFailure("all other cases are in `record`")
+    }
+  }
+
+  /// What was tried or ordered.
+  private var actRecord: LogRecord {
+    switch self {
     case .programRefused(let service, let fault, let errno):
       LogRecord(
         .error, "program-refused",
@@ -96,13 +111,6 @@ public enum SupervisorEvent: Sendable {
     case .outcome(let verb, let outcome):
       LogRecord(
         .info, "outcome", [.init("verb", .word(verb)), .init("outcome", .word(outcome))])
-    case .state(let service, let generation, let state):
-      LogRecord(
-        .info, "state",
-        [
-          .init("service", .word(service)), .number("generation", generation),
-          .init("state", .word(state)),
-        ])
     case .program(let service, let digest):
       LogRecord(
         .info, "program", [.init("service", .word(service)), .init("sha256", .digest(digest))])

@@ -1,6 +1,6 @@
 /// What a child reports upward, in the form of sd_notify(3): `NAME=value` lines. Names of ours
-/// begin with `X_PM_`. Unknown names are passed over, as the protocol wants; a value that cannot be read
-/// is as if it were absent.
+/// begin with `X_PM_`. Unknown names are passed over, as the protocol wants; a value that cannot be
+/// read is as if it were absent.
 public struct NotifyMessage: Equatable, Sendable {
   public var isReady = false
   public var isStopping = false
