@@ -39,7 +39,7 @@ internal import COpenSSL
         pointer, SSL_CTRL_SET_TLSEXT_TICKET_KEYS, $0.count, $0.baseAddress)
     }
     guard done == 1 else { throw .library }
-    unsafe SSL_CTX_set_alpn_select_cb(pointer, selectHTTP11, nil)
+    unsafe SSL_CTX_set_alpn_select_cb(pointer, selectHTTP, nil)
   }
 
   // SSL_OP_* are macros that Swift does not import (openssl/ssl.h, SSL_OP_BIT).
@@ -83,30 +83,39 @@ internal import COpenSSL
   }
 }
 
-/// Chooses `http/1.1` (RFC 7301). A client that offers protocols, but not this one, is refused.
-private let selectHTTP11:
+/// Chooses `http/1.1`, else `http/1.0` (RFC 7301). A client that offers protocols, but neither of
+/// them, is refused.
+private let selectHTTP:
   @convention(c) (
     OpaquePointer?, UnsafeMutablePointer<UnsafePointer<UInt8>?>?, UnsafeMutablePointer<UInt8>?,
     UnsafePointer<UInt8>?, UInt32, UnsafeMutableRawPointer?
   ) -> Int32 = { _, chosen, chosenLength, offered, offeredLength, _ in
     // The list is `offeredLength` bytes of length-prefixed names; the answer points into it.
     guard let offered = unsafe offered else { return SSL_TLSEXT_ERR_ALERT_FATAL }
-    let wanted: StaticString = "http/1.1"
-    var position = 0
-    while position < Int(offeredLength) {
-      let length = unsafe Int(offered[position])
-      let start = position + 1
-      guard start + length <= Int(offeredLength) else { break }
-      var isWanted = length == wanted.utf8CodeUnitCount
-      for offset in 0..<length where isWanted {
-        isWanted = unsafe offered[start + offset] == wanted.utf8Start[offset]
-      }
-      if isWanted {
-        unsafe chosen?.pointee = offered + start
-        unsafe chosenLength?.pointee = UInt8(length)
-        return SSL_TLSEXT_ERR_OK
-      }
-      position = start + length
+    let list = unsafe UnsafeBufferPointer(start: offered, count: Int(offeredLength))
+    guard let name = unsafe range(of: "http/1.1", in: list) ?? range(of: "http/1.0", in: list) else {
+      return SSL_TLSEXT_ERR_ALERT_FATAL
     }
-    return SSL_TLSEXT_ERR_ALERT_FATAL
+    unsafe chosen?.pointee = offered + name.lowerBound
+    unsafe chosenLength?.pointee = UInt8(name.count)
+    return SSL_TLSEXT_ERR_OK
   }
+
+/// Where a name stands in a list of length-prefixed names.
+private func range(of wanted: StaticString, in list: UnsafeBufferPointer<UInt8>) -> Range<Int>? {
+  var position = 0
+  while position < list.count {
+    // Every index is checked against the list before it is read.
+    let start = position + 1
+    let end = unsafe start + Int(list[position])
+    guard end <= list.count else { return nil }
+    if end - start == wanted.utf8CodeUnitCount {
+      let isWanted = (start..<end).allSatisfy {
+        unsafe list[$0] == wanted.utf8Start[$0 - start]
+      }
+      if isWanted { return start..<end }
+    }
+    position = end
+  }
+  return nil
+}

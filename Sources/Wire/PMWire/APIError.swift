@@ -185,6 +185,12 @@ extension APIError {
   public static let vendorRejected = APIError(
     400, "invalid_request_error", "vendor_rejected", "invalid_request_error",
     "The vendor rejected the request")
+  /// The model server's own 400 or 422; its words replace ours.
+  public static func modelServerRejected(_ status: Int) -> APIError {
+    APIError(
+      status, "invalid_request_error", "", "invalid_request_error",
+      "The model rejected the request")
+  }
   public static let vendorUnreachable = APIError(
     502, "server_error", "vendor_unreachable", "api_error",
     "Proxy error: the vendor cannot be reached", retryAfterSeconds: 5)

@@ -30,6 +30,9 @@ final class BackendConnection: StreamSource {
     loop.setDeadline(self, loop.now.adding(seconds: unread))
   }
 
+  /// The client may have got a part of the answer.
+  var hasAnswerBegun: Bool { framing != nil }
+
   /// The client has gone: what was asked is of no use any more.
   func abandon() {
     client = nil
@@ -159,7 +162,7 @@ final class BackendConnection: StreamSource {
   private func fail(_ client: ClientConnection) {
     self.client = nil
     close()
-    client.backendFailed(hasBegun: framing != nil, unread: false)
+    client.backendFailed(hasBegun: hasAnswerBegun, unread: false)
   }
 
   override func onBroken() {

@@ -21,9 +21,8 @@ extension ClientConnection {
     for index in 0..<answer.fields.count {
       let field = answer.fields[index]
       if field.name.isHopByHop || field.name == .internalName { continue }
-      out.append(headBytes.extracting(field.nameRange))
-      out.append(": ")
-      out.append(headBytes.extracting(field.valueRange))
+      // Our own processes write canonical lines: name, colon, one blank, value.
+      out.append(headBytes.extracting(Int(field.nameStart)..<Int(field.valueEnd)))
       out.append("\r\n")
     }
     if answer.fields.isChunked && takesChunks { out.append("Transfer-Encoding: chunked\r\n") }
@@ -84,7 +83,9 @@ extension ClientConnection {
       case .unsupportedTransferCoding: .unsupportedCoding
       default: .malformedRequest
       }
-    if request.isAnswered || hasBackend { return close() }
+    // An answer that has begun can only be broken off.
+    guard !request.isAnswered, leaveBackend() else { return close() }
+    request.isMalformed = true
     answerError(answer, closes: true)
   }
 

@@ -156,7 +156,7 @@ extension ClientConnection {
     out.append("\r\n")
     out.append(EdgeField.clientIP)
     out.append(": ")
-    out.append(address.text)
+    if address == peer { out.append(peerText) } else { out.append(address.text) }
     out.append("\r\n")
     if entrance == .https {
       out.append(EdgeField.tls)

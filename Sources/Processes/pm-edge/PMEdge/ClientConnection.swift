@@ -23,6 +23,8 @@ final class ClientConnection: StreamSource {
   let edge: EdgeLoop
   let entrance: Entrance
   let peer: InternetAddress
+  /// Made once: each request tells it to the backend.
+  let peerText: [UInt8]
   private let session: TLSSession?
   private(set) var phase: Phase
   private var pending = ByteBuffer()
@@ -40,6 +42,7 @@ final class ClientConnection: StreamSource {
     self.edge = edge
     self.entrance = entrance
     self.peer = peer
+    peerText = Array(peer.text.utf8)
     self.session = session
     phase = session == nil ? .head : .handshake
     super.init(consume descriptor, in: edge.events)
@@ -219,7 +222,13 @@ final class ClientConnection: StreamSource {
   /// The backend's queue is empty again: more of the body may come.
   func backendDrained() { setReading(true) }
 
-  var hasBackend: Bool { backend != nil }
+  /// Takes back what was asked of a backend; false if its answer has begun.
+  func leaveBackend() -> Bool {
+    guard backend?.hasAnswerBegun != true else { return false }
+    backend?.abandon()
+    backend = nil
+    return true
+  }
 
   var hasSentWholeBody: Bool { body.isComplete }
 
@@ -304,7 +313,7 @@ final class ClientConnection: StreamSource {
   override func onDrained() {
     switch phase {
     case .closing:
-      if body.isComplete && pending.isEmpty { return close() }
+      if body.isComplete && pending.isEmpty && !request.isMalformed { return close() }
       endSending(over: self)
       setReading(true)
       expect(within: EdgeBounds.lingerSecondsMax)
@@ -322,8 +331,7 @@ final class ClientConnection: StreamSource {
     switch phase {
     case .head where request.hasBegun: answerError(.requestTimeout, closes: true)
     case .body where backend != nil && !request.isAnswered:
-      backend?.abandon()
-      backend = nil
+      guard leaveBackend() else { return close() }
       answerError(.requestTimeout, closes: true)
     default: close()
     }

@@ -19,6 +19,8 @@ struct ClientRequest {
   /// The client waits for `100 Continue` before it sends the body.
   var awaitsContinue = false
   var isAnswered = false
+  /// Where it ends cannot be told: the client may still be sending it.
+  var isMalformed = false
 
   init() {}
 

@@ -10,13 +10,15 @@ struct JSONBody: BodyEditor {
   }
 
   private let takesStreamOptions: Bool
-  private var scanner = JSONMemberScanner(isStrict: true)
+  private(set) var scanner: JSONMemberScanner
   private var facts = RequestFacts()
   private var interest = Interest.none
   private var hasStreamOptions = false
   private var isWithholding = false
 
-  init(_ route: Route) {
+  /// `scanner` is strict and starts over.
+  init(_ route: Route, _ scanner: consuming JSONMemberScanner = JSONMemberScanner(isStrict: true)) {
+    self.scanner = scanner
     takesStreamOptions = route == .chat || route == .completions
   }
 

@@ -82,8 +82,9 @@ final class Call: VendorTask {
 
   /// Chooses how the body is read. False if the request was refused.
   func prepare(_ head: RequestHead, _ headBytes: borrowing Span<UInt8>) -> Bool {
-    let type = head.fields.first(.contentType).map { String(copying: headBytes.extracting($0)) } ?? ""
+    let typeRange = head.fields.first(.contentType) ?? 0..<0
     if route == .transcriptions {
+      let type = String(copying: headBytes.extracting(typeRange))
       guard type.lowercased().hasPrefix("multipart/form-data"), let form = MultipartBody(contentType: type),
         let boundary = MultipartBody.boundary(in: type)
       else { return refuseAtDoor(.contentType) }
@@ -92,8 +93,10 @@ final class Call: VendorTask {
       bodyBytesMax = core.configuration.limits.audioBodyBytesMax
     } else {
       // Whatever a client calls it, the body itself must be JSON.
-      guard !type.lowercased().hasPrefix("multipart/") else { return refuseAtDoor(.contentType) }
-      json = JSONBody(route)
+      let start = typeRange.lowerBound
+      guard typeRange.count < 10 || !headBytes.equals(start..<start + 10, ignoringCase: "multipart/")
+      else { return refuseAtDoor(.contentType) }
+      json = JSONBody(route, core.takeScanner())
       bodyBytesMax = core.configuration.limits.jsonBodyBytesMax
     }
     if let length = head.fields.contentLength, length > bodyBytesMax {
@@ -176,6 +179,7 @@ final class Call: VendorTask {
     } catch {
       return refuse(error.answer)
     }
+    if let scanner = json?.scanner { core.giveBack(scanner) }
     (json, form) = (nil, nil)
     let asked = core.models.index(of: facts.model.span) ?? .unlisted
     model = asked == .unlisted ? asked : core.prices.model(asked, at: wall)
@@ -267,13 +271,16 @@ final class Call: VendorTask {
     let alarm = Alarm { [unowned self] in vendorWaitEnded() }
     guard (try? core.events.add(alarm)) != nil else { return settleUnsent(.vendorRestarting) }
     vendorAlarm = alarm
+    core.awaitVendor(self)
     let wait = CoreBounds.vendorWaitSecondsMax
     core.events.setDeadline(alarm, core.events.now.adding(seconds: wait))
   }
 
   private func endVendorWait() {
-    if let vendorAlarm { core.events.remove(vendorAlarm) }
-    vendorAlarm = nil
+    guard let vendorAlarm else { return }
+    core.events.remove(vendorAlarm)
+    self.vendorAlarm = nil
+    core.forgetForVendor(self)
   }
 
   /// The vendor is back after a restart.
@@ -376,7 +383,7 @@ final class Call: VendorTask {
     }
     answer = nil
     client = nil
-    core.ended(self)
+    core.callEnded()
   }
 
   // MARK: What the vendor's connection says

@@ -1,4 +1,5 @@
 import PMCrypto
+import PMJSON
 import PMLog
 import PMSystem
 import PMWire
@@ -19,18 +20,24 @@ final class CoreLoop {
   private let ledger: Ledger
   private var outbox: [LedgerOperation] = []
   private var completions: [LedgerCompletion] = []
-  private var waiting: [UInt64: Call] = [:]
-  private var nextToken: UInt64 = 0
+  /// Calls that wait for the ledger, by token; freed places are used again.
+  private var waiting: [Call?] = []
+  private var freeTokens: [Int] = []
   private var connections: [ObjectIdentifier: EdgeConnection] = [:]
-  private var calls: [ObjectIdentifier: Call] = [:]
+  /// Calls that wait for a vendor which is being restarted.
+  private var callsForVendor: [Call] = []
   private(set) var isDraining = false
   private(set) var drainCount = 0
+  /// Requests that cost money and are not settled yet.
+  private(set) var inFlight = 0
   private var controlCount = 0
   var ledgerStanding = LedgerStanding.open
   /// Change sets that have reached the disk, or not.
   var onSetsFinished: ([(number: UInt64, failed: Bool)]) -> Void = { _ in }
   var onDrained: () -> Void = {}
   var onVendorChanged: () -> Void = {}
+
+  private var spareScanners: [JSONMemberScanner] = []
 
   // Scratch memory of whatever connection is in hand.
   var inbound = ByteBuffer(capacityBytes: CoreBounds.receiveBytesMax)
@@ -60,19 +67,32 @@ final class CoreLoop {
 
   // MARK: Ledger
 
-  var canReserve: Bool { ledgerStanding == .open && outbox.count + waiting.count < CoreBounds.callsMax }
+  var canReserve: Bool { ledgerStanding == .open }
 
   /// Queues the row; `call` hears of it when it is on disk.
   func reserve(_ row: ReservationRow, for call: Call) {
-    nextToken &+= 1
-    waiting[nextToken] = call
-    outbox.append(.reserve(row, token: nextToken))
+    outbox.append(.reserve(row, token: wait(call)))
   }
 
   func settle(_ row: SettlementRow, for call: Call) {
-    nextToken &+= 1
-    waiting[nextToken] = call
-    outbox.append(.settle(row, token: nextToken))
+    outbox.append(.settle(row, token: wait(call)))
+  }
+
+  private func wait(_ call: Call) -> UInt64 {
+    if let token = freeTokens.popLast() {
+      waiting[token] = call
+      return UInt64(token)
+    }
+    waiting.append(call)
+    return UInt64(waiting.count - 1)
+  }
+
+  private func takeWaiting(_ token: UInt64) -> Call? {
+    let index = Int(token)
+    guard let call = waiting[index] else { return nil }
+    waiting[index] = nil
+    freeTokens.append(index)
+    return call
   }
 
   /// Takes what the ledger's thread has finished.
@@ -85,7 +105,7 @@ final class CoreLoop {
       if case .failed(let code) = standing { Log.write(.core(.ledgerFailed(code: code))) }
     }
     for completion in completions {
-      waiting.removeValue(forKey: completion.token)?.ledgerAnswered(failed: completion.failed)
+      takeWaiting(completion.token)?.ledgerAnswered(failed: completion.failed)
     }
     if !sets.isEmpty { onSetsFinished(sets) }
   }
@@ -114,16 +134,28 @@ final class CoreLoop {
 
   func controlClosed() { controlCount -= 1 }
 
-  var hasRoom: Bool { calls.count < CoreBounds.callsMax }
-  var inFlight: Int { calls.count }
+  var hasRoom: Bool { inFlight < CoreBounds.callsMax }
 
-  func began(_ call: Call) { calls[ObjectIdentifier(call)] = call }
+  func callBegan() { inFlight += 1 }
 
-  func ended(_ call: Call) {
-    calls[ObjectIdentifier(call)] = nil
-    if calls.isEmpty && health.isDraining { onVendorChanged() }
-    endIfDrained()
+  func callEnded() {
+    inFlight -= 1
+    if inFlight == 0 && health.isDraining { onVendorChanged() }
+    if isDraining { endIfDrained() }
   }
+
+  /// A scanner with memory of its own, so that a request needs none.
+  func takeScanner() -> JSONMemberScanner {
+    spareScanners.popLast() ?? JSONMemberScanner(isStrict: true)
+  }
+  func giveBack(_ scanner: consuming JSONMemberScanner) {
+    guard spareScanners.count < CoreBounds.spareScannersMax else { return }
+    scanner.reset()
+    spareScanners.append(scanner)
+  }
+
+  func awaitVendor(_ call: Call) { callsForVendor.append(call) }
+  func forgetForVendor(_ call: Call) { callsForVendor.removeAll { $0 === call } }
 
   /// Whether one more answer may go on without its client.
   func takeDrain() -> Bool {
@@ -143,7 +175,7 @@ final class CoreLoop {
   }
 
   private func endIfDrained() {
-    if isDraining && connections.isEmpty && calls.isEmpty { onDrained() }
+    if isDraining && connections.isEmpty && inFlight == 0 { onDrained() }
   }
 
   /// Ends the ledger's thread once everything is on disk.
@@ -165,6 +197,6 @@ final class CoreLoop {
     health.isDraining = false
     health.note(.starting)
     onVendorChanged()
-    for call in Array(calls.values) { call.vendorResumed() }
+    for call in callsForVendor { call.vendorResumed() }
   }
 }

@@ -91,7 +91,7 @@ extension EdgeConnection {
       let call = Call(route, key, decision, id, wall, of: core, for: self)
       guard call.prepare(head, headBytes) else { return }
       begin(call)
-      core.began(call)
+      core.callBegan()
       if head.expectsContinue { sendContinue() }
     }
   }

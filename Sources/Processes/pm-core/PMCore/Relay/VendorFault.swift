@@ -39,6 +39,7 @@ struct VendorFault {
     case 503 where isGateway:
       self.init(.vendorOverloaded.retrying(after: retryAfterSeconds ?? 5), isThrottled: true)
     case 504 where isGateway: self.init(.vendorTimeout)
+    case 400 where !isGateway, 422 where !isGateway: self.init(.modelServerRejected(status))
     case 400..<500: self.init(.vendorRejected)
     default: self.init(.vendorError)
     }
