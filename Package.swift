@@ -110,6 +110,8 @@ let package = Package(
     .target(
       name: "Seeded", path: "Tests/Support/Seeded", exclude: ["README.md"], swiftSettings: strict),
     tests("PMSystemTests", ["PMSystem", "Seeded"]),
+    tests("PMJSONTests", ["PMJSON", "Seeded"]),
+    tests("PMHTTPTests", ["PMHTTP", "PMSystem", "Seeded"]),
     tests("PMSupervisionTests", ["PMSupervision", "PMSystem", "PMWire"]),
     tests(
       "PMSupervisorTests",

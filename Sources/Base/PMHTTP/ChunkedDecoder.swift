@@ -2,7 +2,7 @@
 /// are dropped, within bounds; line ends must be CR LF.
 public struct ChunkedDecoder: Sendable {
   private enum State {
-    case size, extensionBytes, sizeLineFeed, data, dataReturn, dataLineFeed
+    case size, blank, extensionBytes, sizeLineFeed, data, dataReturn, dataLineFeed
     case trailerStart, trailerLine, trailerLineFeed, finalLineFeed, complete
   }
   private var state = State.size
@@ -35,6 +35,7 @@ public struct ChunkedDecoder: Sendable {
   private mutating func step(_ byte: UInt8) throws(HTTPError) {
     switch state {
     case .size: try stepSize(byte)
+    case .blank: try endSize(byte)
     case .extensionBytes:
       if byte == 0x0D { state = .sizeLineFeed } else { try drop(byte, HTTPLimits.chunkExtensionBytesMax) }
     case .sizeLineFeed:
@@ -69,11 +70,18 @@ public struct ChunkedDecoder: Sendable {
       return
     }
     guard digits > 0 else { throw .malformedChunk }
+    dropped = 0
+    try endSize(byte)
+  }
+
+  /// Behind the digits: blanks, then an extension or the end of the line.
+  private mutating func endSize(_ byte: UInt8) throws(HTTPError) {
     switch byte {
     case 0x0D: state = .sizeLineFeed
-    case 0x3B, 0x20, 0x09:
-      dropped = 0
-      state = .extensionBytes
+    case 0x3B: state = .extensionBytes
+    case 0x20, 0x09:
+      try drop(byte, HTTPLimits.chunkExtensionBytesMax)
+      state = .blank
     default: throw .malformedChunk
     }
   }

@@ -1,9 +1,9 @@
 /// Finds where server-sent events end (WHATWG HTML, 9.2.5), over any split of the input. A line
 /// ends with LF or CR LF; a CR alone, which no vendor sends, is taken as an ordinary byte.
 public struct EventStreamFramer: Sendable {
-  /// Bytes of the present line so far, without line end and CR.
+  /// Bytes of the present line so far, a CR at its end included.
   private var lineBytes = 0
-  private var lastWasReturn = false
+  private var beginsWithReturn = false
 
   public init() {}
 
@@ -11,21 +11,16 @@ public struct EventStreamFramer: Sendable {
   /// the event goes on beyond these bytes.
   public mutating func nextEnd(_ bytes: borrowing Span<UInt8>, _ position: inout Int) -> Int? {
     while position < bytes.count {
+      if lineBytes == 0 { beginsWithReturn = bytes[position] == 0x0D }
       guard let feed = bytes.firstOffset(of: 0x0A, from: position) else {
-        lastWasReturn = bytes[bytes.count - 1] == 0x0D
-        lineBytes += bytes.count - position - (lastWasReturn ? 1 : 0)
+        lineBytes += bytes.count - position
         position = bytes.count
         return nil
       }
-      var length = lineBytes + feed - position
-      if feed > position {
-        // A CR that ended the bytes before was not part of a line end after all.
-        if lastWasReturn { length += 1 }
-        if bytes[feed - 1] == 0x0D { length -= 1 }
-      }
-      (lineBytes, lastWasReturn) = (0, false)
+      let length = lineBytes + feed - position
+      lineBytes = 0
       position = feed + 1
-      if length == 0 { return position }
+      if length == 0 || (length == 1 && beginsWithReturn) { return position }
     }
     return nil
   }

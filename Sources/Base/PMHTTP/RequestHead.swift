@@ -109,7 +109,9 @@ public struct RequestHead: Sendable {
     for scheme in schemes {
       let end = range.lowerBound + scheme.utf8CodeUnitCount
       guard end < range.upperBound, bytes.equals(range.lowerBound..<end, ignoringCase: scheme),
-        let slash = bytes.firstOffset(of: 0x2F, from: end), slash < range.upperBound, slash > end
+        let slash = bytes.firstOffset(of: 0x2F, from: end), slash < range.upperBound, slash > end,
+        // A query would end the authority before the slash.
+        bytes.firstOffset(of: 0x3F, from: end).map({ $0 > slash }) ?? true
       else { continue }
       return slash
     }

@@ -146,7 +146,7 @@ public struct JSONMemberScanner: Sendable {
   }
 
   private mutating func capture(_ byte: UInt8) {
-    if state == .value, isBlank(byte) { return }
+    if captured.isEmpty, isBlank(byte) { return }
     if captured.count < captureBytesMax { captured.append(byte) } else { isCaptureWhole = false }
   }
 

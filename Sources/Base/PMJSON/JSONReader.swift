@@ -9,8 +9,9 @@ public struct JSONError: Error, Equatable, Sendable {
   public let offset: Int
 }
 
-/// Reads one document into a tree, strictly: duplicate names are errors. Comments (`//` to the end
-/// of the line, and `/* */`) are read as blanks where the caller allows them, and nothing else
+/// Reads one document into a tree, strictly: duplicate names are errors, and so are names that
+/// Unicode calls equal, because a look-up by name could not tell them apart. Comments (`//` to the
+/// end of the line, and `/* */`) are read as blanks where the caller allows them, and nothing else
 /// deviates from RFC 8259.
 public struct JSONReader {
   /// Nesting; enough for any configuration, and far from the end of the stack.
