@@ -146,6 +146,17 @@ struct LedgerTests {
     #expect(bench.ask("GET", "/status").json["ledger"]?["state"] == "open")
   }
 
+  @Test("A damaged file is not written any more, and nothing heals it")
+  func condemned() throws {
+    let bench = try Bench(Scratch())
+    bench.ledger.condemn()
+    bench.turn(until: { bench.standing == .failed(code: 11) })
+    #expect(bench.commit([.reserve(reservation(newID()), token: 1)]) == [1: false])
+    bench.turn(milliseconds: 2 * Ledger.healMillisecondsFirst)
+    #expect(bench.standing == .failed(code: 11))
+    #expect(try bench.reader().integer("SELECT count(*) FROM request") == 0)
+  }
+
   @Test("A closed ledger has everything in its file")
   func close() throws {
     let bench = try Bench(Scratch())

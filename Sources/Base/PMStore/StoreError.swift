@@ -12,6 +12,12 @@ public enum StoreError: Error, Equatable, Sendable {
   /// A value broke a rule of its table; the file itself is sound.
   public var isConstraint: Bool { code & 0xFF == 19 }  // SQLITE_CONSTRAINT
 
-  /// The result code, where there is one.
-  public var code: Int32 { if case .failed(let code) = self { code } else { 0 } }
+  /// SQLite's result code, where there is one.
+  public var code: Int32 {
+    switch self {
+    case .failed(let code): code
+    case .damaged: 11  // SQLITE_CORRUPT
+    case .foreign, .newerSchema: 0
+    }
+  }
 }

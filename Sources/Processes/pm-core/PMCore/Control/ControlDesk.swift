@@ -17,7 +17,7 @@ final class ControlDesk {
   private let access: ControlAccess
   /// How the ledger stands, as the loop knows it.
   var ledgerStanding: () -> LedgerStanding = { .open }
-  /// Told when an answer shows the ledger's file to be damaged.
+  /// True once a reading has shown the ledger's file to be damaged; nothing is written any more.
   private(set) var isDamaged = false
 
   /// Takes over the accounts' changes. `keysFile` is watched from now on.
@@ -62,6 +62,7 @@ final class ControlDesk {
   private func noteDamage(_ result: Result<ControlResponse, StoreError>) {
     guard result == .failure(.damaged), !isDamaged else { return }
     isDamaged = true
+    ledger.condemn()
     Log.write(.core(.ledgerRefused(reason: "damaged")))
   }
 

@@ -36,6 +36,7 @@ final class Ledger: Sendable {
     /// True while the thread waits to be rung.
     var isResting = false
     var isClosing = false
+    var isCondemned = false
     var threadBell: Wake.Bell?
   }
 
@@ -75,6 +76,15 @@ final class Ledger: Sendable {
   func submit(_ set: ChangeSet) {
     let bell = exchange.withLock { exchange in
       exchange.sets.append(set)
+      return Self.bellOfRestingThread(&exchange)
+    }
+    bell?.ring()
+  }
+
+  /// Stops all writing, because the file was found to be damaged.
+  func condemn() {
+    let bell = exchange.withLock { exchange in
+      exchange.isCondemned = true
       return Self.bellOfRestingThread(&exchange)
     }
     bell?.ring()
@@ -122,6 +132,7 @@ final class Ledger: Sendable {
     var sets: [ChangeSet] = []
     var completions: [LedgerCompletion] = []
     var finishedSets: [(number: UInt64, failed: Bool)] = []
+    var isCondemned = false
     var isDone = false
   }
 
@@ -170,7 +181,9 @@ final class Ledger: Sendable {
   /// Takes all that is queued; false if nothing is, and then the thread rests.
   private func take(_ desk: Desk) -> Bool {
     desk.batch.removeAll(keepingCapacity: true)
+    var isCondemned = false
     let isClosing = exchange.withLock { exchange -> Bool? in
+      isCondemned = exchange.isCondemned
       guard exchange.operations.isEmpty, exchange.sets.isEmpty else {
         swap(&exchange.operations, &desk.batch)
         swap(&exchange.sets, &desk.sets)
@@ -178,6 +191,10 @@ final class Ledger: Sendable {
       }
       exchange.isResting = true
       return exchange.isClosing
+    }
+    if isCondemned, !desk.isCondemned {
+      (desk.writer, desk.isCondemned) = (nil, true)
+      noteFailure(.damaged, desk)
     }
     guard let isClosing else { return true }
     if isClosing, !desk.isDone {
@@ -201,8 +218,7 @@ final class Ledger: Sendable {
       // The file is sound; what asked for the impossible is a defect, and no reason to stop.
       if error.isConstraint { return false }
       (desk.writer, desk.failedWriter) = (nil, writer)
-      desk.alarmAt = Instant.now().adding(milliseconds: desk.healMilliseconds)
-      publish(desk, standing: .failed(code: error.code))
+      noteFailure(error, desk)
       return false
     }
   }
@@ -237,9 +253,15 @@ final class Ledger: Sendable {
       publish(desk, standing: .open)
     } catch {
       desk.healMilliseconds = min(desk.healMilliseconds * 2, Self.healMillisecondsMax)
-      desk.alarmAt = Instant.now().adding(milliseconds: desk.healMilliseconds)
-      publish(desk, standing: .failed(code: error.code))
+      noteFailure(error, desk)
     }
+  }
+
+  /// Sets when healing is tried; a damaged file is not written any more.
+  private func noteFailure(_ error: StoreError, _ desk: Desk) {
+    desk.alarmAt =
+      error == .damaged ? .never : Instant.now().adding(milliseconds: desk.healMilliseconds)
+    publish(desk, standing: .failed(code: error.code))
   }
 
   private func checkpoint(_ desk: Desk) {
@@ -252,18 +274,18 @@ final class Ledger: Sendable {
 
   /// Hands results to the loop and rings once for them.
   private func publish(_ desk: Desk, standing: LedgerStanding? = nil) {
-    exchange.withLock { exchange in
+    let mustRing = exchange.withLock { exchange in
       let wasEmpty = exchange.completions.isEmpty && exchange.finishedSets.isEmpty
       exchange.completions.append(contentsOf: desk.completions)
       exchange.finishedSets.append(contentsOf: desk.finishedSets)
       let isNews = standing.map { $0 != exchange.standing } ?? false
       if let standing { exchange.standing = standing }
-      // Within the lock: who has collected the last result may close what the bell rings.
-      if isNews || wasEmpty && !(desk.completions.isEmpty && desk.finishedSets.isEmpty) {
-        loopBell.ring()
-      }
+      // Within the lock for the last time: who has collected it may close what the bell rings.
+      if standing == .closed { loopBell.ring() }
+      return isNews || wasEmpty && !(desk.completions.isEmpty && desk.finishedSets.isEmpty)
     }
     desk.completions.removeAll(keepingCapacity: true)
     desk.finishedSets.removeAll(keepingCapacity: true)
+    if mustRing, standing != .closed { loopBell.ring() }
   }
 }
