@@ -8,7 +8,7 @@ enum Layers {
     "PMLog": ["PMSystem", "Glibc"],
     "PMHTTP": ["PMSystem", "CLinux", "Glibc"],
     "PMCrypto": ["PMSystem", "COpenSSL"],
-    "PMTLS": ["PMSystem", "COpenSSL"],
+    "PMTLS": ["PMSystem", "COpenSSL", "Glibc"],
     "PMStore": ["PMSystem", "CSQLite", "Synchronization"],
     "PMAttest": ["PMSystem", "CLinux", "Glibc"],
 

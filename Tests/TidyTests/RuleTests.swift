@@ -105,6 +105,8 @@ import Testing
 
   @Test func deadFilesAndTestsAreFound() {
     #expect(TextRules.dead(TreeFile("Sources/A.swift", "// nothing\n")).count == 1)
+    let helped = "@Test func a() {\n  b()\n}\nfunc b() {\n  #expect(c)\n}\n"
+    #expect(TextRules.dead(TreeFile("Tests/A.swift", helped)).isEmpty)
     let idle = "@Test func a() {\n  let b = 1\n}\n@Test func c() {\n  #expect(d)\n}\n"
     #expect(TextRules.dead(TreeFile("Tests/A.swift", idle)).map(\.line) == [1])
   }
@@ -116,6 +118,10 @@ import Testing
     #expect(SizeRules.longFunctions(TreeFile("A.swift", "func f() {\n\(body)}\n")).count == 1)
     let short = "func f() {\n\(String(repeating: "  a()\n", count: 68))}\n"
     #expect(SizeRules.longFunctions(TreeFile("A.swift", short)).isEmpty)
+    let call = "func f() {\n  a = .init(b)\n}\nstruct S {\n\(body)}\n"
+    #expect(SizeRules.longFunctions(TreeFile("A.swift", call)).isEmpty)
+    let demand = "protocol P {\n  func f()\n  func g()\n}\nstruct S {\n\(body)}\n"
+    #expect(SizeRules.longFunctions(TreeFile("A.swift", demand)).isEmpty)
     #expect(
       SizeRules.longFiles(TreeFile("A.swift", String(repeating: "\n", count: 501))).count == 1)
   }

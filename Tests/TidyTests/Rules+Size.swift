@@ -22,8 +22,8 @@ enum SizeRules {
   static func longFunctions(_ file: TreeFile) -> [Finding] {
     guard let text = file.swift else { return [] }
     return text.codeLines.enumerated().compactMap { index, line in
-      guard Words.contains("func", in: line) || Words.contains("init", in: line),
-        line.contains("("), let block = text.block(from: index), block.count > functionLinesMax
+      guard SwiftText.declaredFunction(line) != nil, let block = text.block(from: index),
+        block.count > functionLinesMax
       else { return nil }
       return Finding(.longFunction, file.path, index + 1, "\(block.count) lines")
     }

@@ -107,16 +107,44 @@ enum TextRules {
       return [Finding(.dead, file.path, 0, "no code in it")]
     }
     guard file.isIn("Tests") else { return [] }
+    let helpers = expectingFunctions(text)
     return lines.indices.compactMap { index in
-      guard lines[index].trimmed.hasPrefix("@Test"), let block = text.block(from: index) else {
-        return nil
+      guard lines[index].trimmed.hasPrefix("@Test"), let test = test(at: index, in: text),
+        !expects(lines[test], helpers)
+      else { return nil }
+      return Finding(.dead, file.path, index + 1, "a test that expects nothing")
+    }
+  }
+
+  /// The function behind an attribute, which may stand on lines of its own.
+  private static func test(at attribute: Int, in text: SwiftText) -> ClosedRange<Int>? {
+    let function = text.codeLines[attribute...].firstIndex { Words.contains("func", in: $0) }
+    return function.flatMap { text.block(from: $0) }
+  }
+
+  /// Functions of a file that expect something, themselves or through another of them.
+  private static func expectingFunctions(_ text: SwiftText) -> Set<String> {
+    var names: Set<String> = []
+    var known = -1
+    while names.count > known {
+      known = names.count
+      for (index, line) in text.codeLines.enumerated() {
+        guard let name = SwiftText.declaredFunction(line), let block = text.block(from: index),
+          expects(text.codeLines[block].dropFirst(), names)
+        else { continue }
+        names.insert(name)
       }
-      let expects = lines[block].contains { line in
-        ["#expect", "#require", "Issue.record"].contains { line.contains($0) }
-          || line.split { !Words.isPart($0.utf8.first ?? 0) }
-            .contains { $0.hasPrefix("expect") || $0.hasPrefix("require") || $0.hasPrefix("check") }
-      }
-      return expects ? nil : Finding(.dead, file.path, index + 1, "a test that expects nothing")
+    }
+    return names
+  }
+
+  private static func expects(_ lines: ArraySlice<Substring>, _ helpers: Set<String>) -> Bool {
+    lines.contains { line in
+      ["#expect", "#require", "Issue.record"].contains { line.contains($0) }
+        || line.split { !Words.isPart($0.utf8.first ?? 0) }.contains { word in
+          helpers.contains(String(word))
+            || ["expect", "require", "check"].contains { word.hasPrefix($0) }
+        }
     }
   }
 }

@@ -23,10 +23,10 @@ enum TreeRules {
 
   static func pages(_ tree: Tree) -> [Finding] {
     let paths = Set(tree.files.map(\.path))
-    // A folder that git would not keep is no folder.
+    // A folder that git would not keep is no folder, and a bare `main.swift` needs no words.
     let missing = tree.folders.filter { folder in
       needsPage(folder) && !paths.contains("\(folder)/README.md")
-        && tree.files.contains { $0.isIn(folder) }
+        && tree.files.contains { $0.isIn(folder) && $0.name != "main.swift" }
     }
     .map { Finding(.pages, $0, 0, "README.md is missing") }
     return missing + tree.files.filter(\.isPage).flatMap { page($0, paths, Set(tree.folders)) }

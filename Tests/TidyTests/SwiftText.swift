@@ -14,11 +14,16 @@ struct SwiftText: Sendable {
     String(decoding: bytes, as: UTF8.self).split(separator: "\n", omittingEmptySubsequences: false)
   }
 
-  /// The lines of the braces that open at or behind `line`, both counted from 0; nil if none opens.
+  /// The lines of a declaration, from `line` (counted from 0) to the end of its braces; nil if it
+  /// has none, as in a protocol.
   func block(from line: Int) -> ClosedRange<Int>? {
     var depth = 0
     var parentheses = 0
     for index in line..<codeLines.count {
+      let mayGoOn =
+        index == line || depth > 0 || parentheses > 0
+        || codeLines[index - 1].trimmed.hasSuffix(",")
+      if !mayGoOn, !Self.continuesDeclaration(codeLines[index]) { return nil }
       for byte in codeLines[index].utf8 {
         switch byte {
         case UInt8(ascii: "("): parentheses += 1
@@ -34,6 +39,27 @@ struct SwiftText: Sendable {
     }
     return nil
   }
+
+  /// True for a line that can stand between a signature and its brace.
+  private static func continuesDeclaration(_ line: Substring) -> Bool {
+    let text = line.trimmed
+    return ["{", "->", "where", "throws", "async", ")"].contains { text.hasPrefix($0) }
+  }
+
+  /// The name of the function that a line declares; `init` for an initialiser, nil for neither.
+  static func declaredFunction(_ line: Substring) -> String? {
+    let words = line.split { $0 == " " || $0 == "(" || $0 == "<" || $0 == "?" }
+    guard let index = words.firstIndex(where: { $0 == "func" || $0 == "init" }), line.contains("("),
+      words[..<index].allSatisfy({ $0.hasPrefix("@") || modifiers.contains($0) })
+    else { return nil }
+    if words[index] == "init" { return "init" }
+    return index + 1 < words.count ? String(words[index + 1]) : nil
+  }
+  private static let modifiers: Set<Substring> = [
+    "public", "private", "fileprivate", "internal", "package", "open", "static", "class", "final",
+    "override", "mutating", "nonmutating", "borrowing", "consuming", "convenience", "required",
+    "nonisolated", "indirect",
+  ]
 }
 
 private struct SwiftReader {
