@@ -1,6 +1,5 @@
 internal import PMSystem
 internal import PMWire
-internal import Synchronization
 
 /// Connections and requests of each client address, for all loops of the edge. Memory only: no
 /// address is ever written down.
@@ -13,14 +12,14 @@ final class AddressTable: Sendable {
     var retryAfterSeconds: Int
   }
 
-  fileprivate struct Entry {
+  fileprivate struct Entry: Sendable {
     var connections = 0
     var window = SlidingWindow()
   }
 
   private let connectionsMax: Int
   private let requests: RequestWindow
-  private let entries = Mutex<[InternetAddress: Entry]>([:])
+  private let entries = Guarded<[InternetAddress: Entry]>([:])
 
   init(connectionsPerAddressMax: Int, requests: RequestWindow) {
     connectionsMax = connectionsPerAddressMax

@@ -26,7 +26,7 @@ final class Ledger: Sendable {
   static let healMillisecondsFirst: UInt64 = 250
   static let healMillisecondsMax: UInt64 = 5000
 
-  private struct Exchange {
+  private struct Exchange: Sendable {
     var operations: [LedgerOperation] = []
     var sets: [ChangeSet] = []
     var completions: [LedgerCompletion] = []
@@ -42,7 +42,7 @@ final class Ledger: Sendable {
 
   private let path: String
   private let loopBell: Wake.Bell
-  private let exchange = Mutex(Exchange())
+  private let exchange = Guarded(Exchange())
   private let aboveReservation = Atomic<Int>(0)
 
   /// The ledger at `path`, which was brought forward already. `loopBell` is rung when there is
