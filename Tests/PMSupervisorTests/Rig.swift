@@ -26,7 +26,8 @@ final class Rig {
 
   /// `environment` is that of the supervisor.
   init(
-    profile: String = "development", extra: String = "", environment: [String] = []
+    profile: String = "development", extra: String = "", environment: [String] = [],
+    descriptorsMax: Int = 1024
   ) throws {
     let number = UInt16.random(in: 0..<4000)
     httpsPort = 20_000 + number * 3
@@ -46,19 +47,24 @@ final class Rig {
         "vendor": {"port": \(httpsPort + 2)\(vendor)} }
       """
     try FileIO.replace("\(folder)/appliance.json", with: Array(text.utf8), mode: 0o600)
-    pid = try Self.start(folder, environment)
+    pid = try Self.start(folder, environment, descriptorsMax: descriptorsMax)
   }
 
   private static let productionVendor =
     ", \"binary\": \"/nonexistent\", \"sha256\": \"" + String(repeating: "0", count: 64) + "\""
 
-  static func start(_ folder: String, _ environment: [String] = []) throws -> Int32 {
+  static func start(
+    _ folder: String, _ environment: [String] = [], descriptorsMax: Int = 1024
+  ) throws -> Int32 {
     let flags = O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC
     let log = OwnedDescriptor(result: unsafe open("\(folder)/log", flags, 0o600))
     guard let log else { throw SystemError(.open, 0) }
     var spawn = Spawn(
-      program: "\(products)/pmctl",
-      arguments: ["pmctl", "supervise", "--configuration", "\(folder)/appliance.json"],
+      program: "/bin/sh",
+      arguments: [
+        "sh", "-c", "ulimit -n \(descriptorsMax); exec \"$0\" \"$@\"", "\(products)/pmctl",
+        "supervise", "--configuration", "\(folder)/appliance.json",
+      ],
       environment: environment + ["CANARY=must-not-be-inherited"])
     try spawn.giveOutput(log)
     return try spawn.start()
@@ -71,6 +77,9 @@ final class Rig {
     if let remover = try? removal.start() { unsafe waitpid(remover, &status, 0) }
   }
 
+  /// It has ended by itself and was waited for.
+  func forget() { hasLeft = true }
+
   /// Ends it without a chance to clean up.
   func killSupervisor() {
     hasLeft = true
@@ -79,32 +88,37 @@ final class Rig {
     unsafe waitpid(pid, &status, 0)
   }
 
-  /// Asks it to leave and waits; its exit status, once.
+  /// Asks it to leave and waits; its exit code, once. -1 if it had to be killed or was.
   @discardableResult func leave() -> Int32 {
     if hasLeft { return 0 }
     hasLeft = true
     kill(pid, SIGTERM)
     var status: Int32 = 0
     let ended = waitUntil(seconds: 45) { unsafe waitpid(pid, &status, WNOHANG) == pid }
-    if !ended { kill(pid, SIGKILL) }
-    return status >> 8 & 0xFF
+    if !ended {
+      kill(pid, SIGKILL)
+      unsafe waitpid(pid, &status, 0)
+    }
+    return status & 0x7F == 0 ? status >> 8 & 0xFF : -1
   }
 
   // MARK: What it says
 
   func ask(
-    _ verb: ControlVerb, _ service: Service? = nil, milliseconds: Int64 = 30_000
+    _ verb: ControlVerb, _ service: Service? = nil, seconds: Int = 30
   ) -> (outcome: ControlOutcome?, lines: [JSONValue]) {
     let request = ControlRequest(
-      id: 1, verb: verb, service: service, deadlineMilliseconds: milliseconds)
-    let replies = exchange(request.line + "\n") { ControlOutcome($0) != nil }
+      id: 1, verb: verb, service: service, deadlineMilliseconds: Int64(seconds) * 1000)
+    let replies = exchange(request.line + "\n", seconds: seconds + 1) { ControlOutcome($0) != nil }
     return (replies.last.flatMap { ControlOutcome($0) }, replies.dropLast())
   }
 
   /// Sends raw bytes and reads lines until `isLast`, or the end.
-  func exchange(_ text: String, until isLast: (JSONValue) -> Bool) -> [JSONValue] {
+  func exchange(
+    _ text: String, seconds: Int = 5, until isLast: (JSONValue) -> Bool
+  ) -> [JSONValue] {
     let path = "\(runtime)/\(SocketName.supervisor)"
-    guard let socket = try? UnixSocket.connectBlocking(path: path, seconds: 35),
+    guard let socket = try? UnixSocket.connectBlocking(path: path, seconds: seconds),
       (try? FileIO.write(Array(text.utf8), to: socket)) != nil
     else { return [] }
     var replies: [JSONValue] = []
@@ -121,7 +135,7 @@ final class Rig {
     return replies
   }
 
-  var status: JSONValue? { ask(.status).lines.first?["status"] }
+  var status: JSONValue? { ask(.status, seconds: 1).lines.first?["status"] }
 
   func row(_ service: Service) -> JSONValue? {
     status?["services"]?.array?.first { $0["service"]?.string == service.rawValue }

@@ -14,10 +14,13 @@ public final class PidHandle: EventSource {
   /// Called when the deadline of this source passes while the process lives.
   public var onOverdue: () -> Void = {}
 
-  /// For a child that was just started and not waited for, so that the pid is still its own.
+  /// For a child that was just started and not waited for, so that the pid is still its own. If
+  /// there is no descriptor left for it, the child is killed: nobody could watch it.
   public init(pid: Int32, onExit: @escaping (Status) -> Void) throws(SystemError) {
     guard let descriptor = OwnedDescriptor(result: pm_pidfd_open(pid)) else {
-      throw .last(.pidfdOpen)
+      let error = SystemError.last(.pidfdOpen)
+      Self.end(pid)
+      throw error
     }
     self.pid = pid
     self.onExit = onExit
@@ -32,6 +35,17 @@ public final class PidHandle: EventSource {
   /// Kills the process group that the child leads; for where there is no cgroup. Only while the
   /// child has not been waited for: then the number is still its own.
   public func killGroup() { _ = kill(-pid, SIGKILL) }
+
+  /// Kills the child and waits for its end; for one that could not be put into a loop.
+  public func end() { Self.end(pid) }
+
+  private static func end(_ pid: Int32) {
+    _ = kill(-pid, SIGKILL)
+    _ = kill(pid, SIGKILL)
+    var status: Int32 = 0
+    // A killed process ends soon; only then its number is free.
+    while unsafe waitpid(pid, &status, 0) < 0, pm_errno() == EINTR {}
+  }
 
   public override func onDeadline() { onOverdue() }
 

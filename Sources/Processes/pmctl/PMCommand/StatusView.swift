@@ -70,6 +70,6 @@ struct StatusView {
       parts.append("next try in \(Duration.text(milliseconds: retry))")
     }
     if let draining = service["draining"]?.integer { parts.append("\(draining) draining") }
-    return parts.isEmpty ? "-" : parts.joined(separator: "; ")
+    return parts.isEmpty ? "started" : parts.joined(separator: "; ")
   }
 }

@@ -23,8 +23,13 @@ final class Prober {
       }
       pid = handle.pid
       handle.onOverdue = { [unowned handle] in handle.killGroup() }
+      do throws(SystemError) {
+        try loop.add(handle)
+      } catch {
+        handle.end()
+        throw error
+      }
       running[pid] = handle
-      try loop.add(handle)
       loop.setDeadline(handle, loop.now.adding(seconds: seconds))
     } catch {
       done(ExitCode.transient)

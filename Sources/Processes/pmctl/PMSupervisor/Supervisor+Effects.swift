@@ -88,7 +88,10 @@ extension Supervisor {
         try loop.add(child.handle)
         if let output = child.output { try loop.add(output) }
       } catch {
-        child.kill()
+        child.handle.end()
+        loop.remove(child.handle)
+        children.removeAll { $0 === child }
+        throw .system(error)
       }
     } catch {
       feed(.exited(service, number, note(error, service)))
