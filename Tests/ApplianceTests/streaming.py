@@ -23,6 +23,7 @@ class Stream:
             name, _, value = line.decode().partition(":")
             self.headers[name.lower()] = value.strip()
         self.is_whole = False
+        assert self.headers.get("transfer-encoding") == "chunked", self.status
 
     def __enter__(self):
         return self
