@@ -54,11 +54,15 @@ struct ControlKeyTests {
       CoreControl.KeyEntry(bench.ask("POST", "/keys", ["expires_days": 1]).json))
     let secret = try #require(entry.secret)
     let expiry = try #require(entry.expiresAt)
-    #expect(bench.check(secret, at: WallTime(microseconds: expiry.microseconds - 1)).word.hasPrefix("valid"))
+    #expect(
+      bench.check(secret, at: WallTime(microseconds: expiry.microseconds - 1)).word.hasPrefix(
+        "valid"))
     #expect(bench.check(secret, at: expiry).word == "expired \(entry.id)")
     var wrong = Array(secret.utf8)
     wrong[62] = wrong[62] == 0x41 ? 0x42 : 0x41
-    for other in [String(decoding: wrong, as: UTF8.self), "", "pm_", String(repeating: "x", count: 600)] {
+    for other in [
+      String(decoding: wrong, as: UTF8.self), "", "pm_", String(repeating: "x", count: 600),
+    ] {
       #expect(bench.check(other, at: expiry).word == "unknown")
     }
     let revoked = bench.ask("POST", "/keys/\(entry.id)/revoke", ["reason": "lost"])
@@ -75,7 +79,8 @@ struct ControlKeyTests {
   @Test("A deleted key leaves its bare id, and nothing that names its holder")
   func wiped() throws {
     let bench = try Bench(Scratch())
-    let id = bench.ask("POST", "/keys", ["description": "Ada Lovelace"]).json["key_id"]?.string ?? ""
+    let id =
+      bench.ask("POST", "/keys", ["description": "Ada Lovelace"]).json["key_id"]?.string ?? ""
     _ = bench.ask("DELETE", "/keys/\(id)")
     let reader = try bench.reader()
     let row = try reader.prepare("SELECT id, description FROM key WHERE deleted_at IS NOT NULL")
@@ -100,7 +105,8 @@ struct ControlKeyTests {
     #expect(bench.check(new, at: later).word == "valid \(id)")
     // The overlap survives a restart.
     let after = try Bench(bench.scratch.image())
-    #expect(after.check(old).word == "valid \(id)" && after.check(old, at: later).word == "expired \(id)")
+    #expect(
+      after.check(old).word == "valid \(id)" && after.check(old, at: later).word == "expired \(id)")
     // At most two secrets live; without overlap only the newest does.
     let third = bench.ask("POST", "/keys/\(id)/rotate").json["key"]?.string ?? ""
     #expect(bench.check(old).word == "unknown" && bench.check(new).word == "unknown")
@@ -145,11 +151,15 @@ struct ControlKeyTests {
     _ = bench.ask("DELETE", "/keys/\(id)")
     let rows = try #require(bench.ask("GET", "/audit").json["audit"]?.array)
     #expect(
-      rows.map { $0["action"]?.string } == ["delete", "change", "rotate", "enable", "revoke", "create"])
+      rows.map { $0["action"]?.string } == [
+        "delete", "change", "rotate", "enable", "revoke", "create",
+      ])
     #expect(rows.allSatisfy { $0["target"]?.string == id && $0["actor"] == "administrator" })
     #expect(rows.last?["reason"] == "for n8n")
     #expect(!JSONValue.array(rows).text.contains(secret))
-    #expect(bench.ask("GET", "/audit?limit=2&before=\(rows[1]["row"]?.text ?? "")").json["audit"]?.array?.count == 2)
+    #expect(
+      bench.ask("GET", "/audit?limit=2&before=\(rows[1]["row"]?.text ?? "")").json["audit"]?.array?
+        .count == 2)
   }
 
   @Test("The day of the last use is kept")
@@ -165,7 +175,8 @@ struct ControlKeyTests {
     _ = bench.commit(uses.map { .use($0) })
     #expect(bench.ask("GET", "/keys/\(id)").json["last_used"] == "2027-01-15")
     bench.close()
-    #expect(try Bench(bench.scratch.image()).ask("GET", "/keys/\(id)").json["last_used"] == "2027-01-15")
+    #expect(
+      try Bench(bench.scratch.image()).ask("GET", "/keys/\(id)").json["last_used"] == "2027-01-15")
   }
 }
 
@@ -196,24 +207,34 @@ struct ControlImportTests {
     let done = CoreControl.ImportReport(send(bench, file, "?skip_refused=1").json)
     #expect(done?.isApplied == true && done?.new == 2 && bench.accounts.keys.count == 2)
     #expect(bench.check("a-plaintext-of-good-length").word == "valid team")
-    #expect(try Bench(bench.scratch.image()).check("c-plaintext-of-good-length").word == "valid other")
+    #expect(
+      try Bench(bench.scratch.image()).check("c-plaintext-of-good-length").word == "valid other")
   }
 
   @Test("Again with the same file nothing is new; changed members are taken; conflicts refused")
   func again() throws {
     let bench = try Bench(Scratch())
-    let first = #"{"keys": [{"key_id": "a", "key": "a-plaintext-of-good-length", "created_at": 5}]}"#
+    let first =
+      #"{"keys": [{"key_id": "a", "key": "a-plaintext-of-good-length", "created_at": 5}]}"#
     _ = send(bench, first)
     let equal = try #require(CoreControl.ImportReport(send(bench, first).json))
     #expect(equal.new == 0 && equal.equal == 1 && equal.changed == 0 && equal.isApplied)
     let changed = send(
       bench,
-      #"{"keys": [{"key_id": "a", "key": "a-plaintext-of-good-length", "created_at": 5, "rate_limit": 9}]}"#)
+      """
+      {"keys": [{"key_id": "a", "key": "a-plaintext-of-good-length", "created_at": 5,
+        "rate_limit": 9}]}
+      """
+    )
     #expect(changed.json["changed"] == 1)
     #expect(bench.ask("GET", "/keys/a").json["rate_limit"] == 9)
     let conflicts = send(
       bench,
-      #"{"keys": [{"key_id": "a", "key": "z-plaintext-of-good-length"}, {"key_id": "b", "key": "a-plaintext-of-good-length"}]}"#)
+      """
+      {"keys": [{"key_id": "a", "key": "z-plaintext-of-good-length"},
+        {"key_id": "b", "key": "a-plaintext-of-good-length"}]}
+      """
+    )
     #expect(
       CoreControl.ImportReport(conflicts.json)?.refused.map(\.reason)
         == ["key_id_in_use_with_another_secret", "secret_in_use_by_another_key"])
@@ -279,7 +300,8 @@ struct ControlSettingsTests {
     let refused = bench.ask("PUT", "/settings", ["rate_limit_requests": 9, "rate_limit_window": 0])
     #expect(refused.status == 422 && bench.ask("GET", "/settings").json == expected)
     #expect(
-      bench.ask("PUT", "/settings", ["rate_limit_requests": .null]).json["rate_limit_requests"] == 100)
+      bench.ask("PUT", "/settings", ["rate_limit_requests": .null]).json["rate_limit_requests"]
+        == 100)
   }
 
   @Test("An operator's price is in force at once and after a restart, and makes a new table")
@@ -391,7 +413,8 @@ struct ControlUsageTests {
       decoding: bench.ask("GET", "/usage/rows?period=all&format=csv").bytes, as: UTF8.self)
     let lines = csv.split(separator: "\r\n")
     #expect(lines.count == 6 && lines[0].hasPrefix("request_id,time,key_id,model"))
-    #expect(lines.allSatisfy { $0.split(separator: ",", omittingEmptySubsequences: false).count == 20 })
+    #expect(
+      lines.allSatisfy { $0.split(separator: ",", omittingEmptySubsequences: false).count == 20 })
     #expect(bench.ask("GET", "/usage/rows?limit=0").status == 422)
     #expect(bench.ask("GET", "/usage/rows?after=x").status == 422)
   }

@@ -101,8 +101,12 @@ struct LedgerTests {
     let now = WallTime.now()
     let hour: Int64 = 3_600_000_000
     let early = newID(at: WallTime(microseconds: now.microseconds - hour))
-    let (first, second) = (newID(at: now), newID(at: WallTime(microseconds: now.microseconds + 2000)))
-    _ = bench.commit([.reserve(reservation(first), token: 1), .reserve(reservation(second), token: 2)])
+    let (first, second) = (
+      newID(at: now), newID(at: WallTime(microseconds: now.microseconds + 2000))
+    )
+    _ = bench.commit([
+      .reserve(reservation(first), token: 1), .reserve(reservation(second), token: 2),
+    ])
     _ = bench.commit([.settle(settlement(first), token: 3)])
     // Quiet for longer than the checkpoint waits.
     bench.turn(milliseconds: Ledger.checkpointQuietMilliseconds + 500)
@@ -112,7 +116,8 @@ struct LedgerTests {
     #expect(try Bench(bench.scratch.image()).accounts.unsettled == 2)
     _ = bench.commit([.settle(settlement(early), token: 5), .settle(settlement(second), token: 6)])
     bench.turn(milliseconds: Ledger.checkpointQuietMilliseconds + 500)
-    #expect(try bench.reader().integer("SELECT count(*) FROM setting WHERE name = 'open_floor'") == 0)
+    #expect(
+      try bench.reader().integer("SELECT count(*) FROM setting WHERE name = 'open_floor'") == 0)
     #expect(try Bench(bench.scratch.image()).accounts.unsettled == 0)
   }
 

@@ -37,7 +37,8 @@ struct PriceTests {
     #expect(prices.row(model: whisper, at: new)?.cost(of: hour) == .nanoEuro(840_000_000))
     #expect(prices.row(model: whisper, at: old)?.cost(of: hour) == .nanoEuro(3_955_078_125))
     #expect(
-      prices.row(model: whisper, at: old)?.cost(of: usage(bytes: 1_048_576)) == .nanoEuro(96_000_000))
+      prices.row(model: whisper, at: old)?.cost(of: usage(bytes: 1_048_576))
+        == .nanoEuro(96_000_000))
     let embedding = prices.row(model: "qwen3-embedding-4b", at: old)
     #expect(embedding?.cost(of: usage(fresh: 1_000_000)) == .nanoEuro(130_000_000))
     #expect(embedding?.cost(of: usage()) == .nanoEuro(0))
@@ -74,7 +75,8 @@ struct PriceTests {
     var random = SeededRandom(seed: 4)
     for _ in 0..<2000 {
       let row = PriceRow(
-        model: "m", validFrom: .init(seconds: 0), input: .random(in: 0...10_000_000, using: &random),
+        model: "m", validFrom: .init(seconds: 0),
+        input: .random(in: 0...10_000_000, using: &random),
         output: .random(in: 0...10_000_000, using: &random),
         cached: .random(in: 0...10_000_000, using: &random),
         perMegabyte: .random(in: 0...1_000_000, using: &random), standing: .operator, source: "")

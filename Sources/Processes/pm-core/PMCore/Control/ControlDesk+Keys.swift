@@ -130,7 +130,8 @@ extension ControlDesk {
         "new": .integer(Int64(report.new)), "changed": .integer(Int64(report.changed)),
         "refused": .integer(Int64(report.refused.count)),
       ]
-      let changes = puts.map { LedgerChange.putKey($0) } + [caller.audit("import", nil, nil, counts)]
+      let changes =
+        puts.map { LedgerChange.putKey($0) } + [caller.audit("import", nil, nil, counts)]
       return ChangeLine.Change(changes: changes) { done in
         guard done else { return reply(.ledgerUnavailable) }
         for details in puts { keys.put(details) }

@@ -86,7 +86,9 @@ extension ControlDesk {
 
   func pricesJSON(at time: WallTime) -> JSONValue {
     let prices = accounts.prices
-    let rows = prices.rows.sorted { ($0.model, $0.validFrom, $0.row) < ($1.model, $1.validFrom, $1.row) }
+    let rows = prices.rows.sorted {
+      ($0.model, $0.validFrom, $0.row) < ($1.model, $1.validFrom, $1.row)
+    }
     return [
       "prices": .array(
         rows.map { $0.json(isInForce: prices.row(model: $0.model, at: time)?.row == $0.row) }),
@@ -120,7 +122,8 @@ extension ControlDesk {
         apply: {
           prices.add(row)
           if let digest { prices.adopt(digest) }
-        }, answer: { ControlResponse(201, .json(row.json(isInForce: row.isValid(at: caller.time)))) })
+        },
+        answer: { ControlResponse(201, .json(row.json(isInForce: row.isValid(at: caller.time)))) })
     }
   }
 
@@ -147,7 +150,9 @@ extension ControlDesk {
       try rows.bind(2, Int64(limit))
       var entries: [JSONValue] = []
       while try rows.step() {
-        func text(_ column: Int32) -> JSONValue { rows.textOrNil(column).map { .string($0) } ?? .null }
+        func text(_ column: Int32) -> JSONValue {
+          rows.textOrNil(column).map { .string($0) } ?? .null
+        }
         let changes = rows.textOrNil(7).flatMap { try? JSONReader.read($0) } ?? .null
         entries.append([
           "row": .integer(rows.integer(0)),

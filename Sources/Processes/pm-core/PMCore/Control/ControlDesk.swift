@@ -51,12 +51,13 @@ final class ControlDesk {
 
   /// A file that was too large to look through at start is looked through now.
   private func checkLargeFile() {
-    _ = reader.ask({ (database) throws(StoreError) in
-      if try database.fileBytes() > LedgerContents.checkedAtStartBytesMax {
-        try database.checkStructure()
-      }
-      return ControlResponse(204)
-    }, then: { [weak self] result in self?.noteDamage(result) })
+    _ = reader.ask(
+      { (database) throws(StoreError) in
+        if try database.fileBytes() > LedgerContents.checkedAtStartBytesMax {
+          try database.checkStructure()
+        }
+        return ControlResponse(204)
+      }, then: { [weak self] result in self?.noteDamage(result) })
   }
 
   private func noteDamage(_ result: Result<ControlResponse, StoreError>) {

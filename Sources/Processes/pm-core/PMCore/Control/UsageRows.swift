@@ -117,7 +117,8 @@ struct UsagePage {
   private static func csv(_ page: [[(name: String, value: JSONValue)]]) -> [UInt8] {
     var text = UsageRow.memberNames.joined(separator: ",") + "\r\n"
     for members in page {
-      text += members.map { $0.value.string ?? ($0.value.isNull ? "" : $0.value.text) }
+      text +=
+        members.map { $0.value.string ?? ($0.value.isNull ? "" : $0.value.text) }
         .joined(separator: ",") + "\r\n"
     }
     return Array(text.utf8)
@@ -138,7 +139,8 @@ extension UsageRow {
     let values: [JSONValue] = [
       .string(id.text), .string(id.time.rfc3339Milliseconds), .string(names.key(key)),
       .string(names.model(model)), .string(LedgerNames.route(route)), .string(state.word),
-      .integer(fresh.addingClamped(cached)), .integer(cached), .integer(output), .integer(audioMilliseconds),
+      .integer(fresh.addingClamped(cached)), .integer(cached), .integer(output),
+      .integer(audioMilliseconds),
       .integer(audioBytes), optional(costNanoEuro), optional(reservedNanoEuro), .integer(price),
       .integer(priceTable), .string(source.word), .string(words.joined(separator: " ")),
       optional(status), optional(firstByteMilliseconds), optional(totalMilliseconds),

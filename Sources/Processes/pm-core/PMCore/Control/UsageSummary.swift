@@ -56,7 +56,11 @@ private struct UsageSum {
     output = output.addingClamped(row.output)
     audioMilliseconds = audioMilliseconds.addingClamped(row.audioMilliseconds)
     audioBytes = audioBytes.addingClamped(row.audioBytes)
-    if let cost = row.costNanoEuro { nanoEuro = nanoEuro.addingClamped(cost) } else { unpriced += 1 }
+    if let cost = row.costNanoEuro {
+      nanoEuro = nanoEuro.addingClamped(cost)
+    } else {
+      unpriced += 1
+    }
   }
 
   var tokens: Int64 { fresh.addingClamped(cached).addingClamped(output) }
@@ -118,7 +122,8 @@ struct UsageSummary {
         Instant.now() > started.adding(seconds: Self.secondsMax)
       {
         return .error(
-          422, "period_too_long", "There are too many requests in this period: choose a shorter one.",
+          422, "period_too_long",
+          "There are too many requests in this period: choose a shorter one.",
           member: "period")
       }
       states[row.state, default: 0] += 1

@@ -65,7 +65,9 @@ struct KeyDetails: Equatable, Sendable {
   /// The rule for ids: what a log, a table and a path can hold as it is.
   static func isID(_ id: String) -> Bool {
     let text = id.utf8
-    guard (1...idBytesMax).contains(text.count), text.first != UInt8(ascii: ".") else { return false }
+    guard (1...idBytesMax).contains(text.count), text.first != UInt8(ascii: ".") else {
+      return false
+    }
     return text.allSatisfy { byte in
       switch byte {
       case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "A")...UInt8(ascii: "Z"),

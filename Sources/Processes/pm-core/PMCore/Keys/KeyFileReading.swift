@@ -31,7 +31,9 @@ struct KeyFileReading {
         var reader = try EntryReader(value, position)
         let entry = try reader.entry(digester)
         entries.append(entry)
-        notices += reader.notices.map { KeyFileRemark(position: position, id: entry.id, reason: $0) }
+        notices += reader.notices.map {
+          KeyFileRemark(position: position, id: entry.id, reason: $0)
+        }
         unknownMembers.formUnion(reader.unknownMembers)
       } catch {
         // An id that broke the rule is not repeated anywhere.
@@ -54,8 +56,10 @@ struct KeyFileReading {
         same.position = twin.position
         if same == twin { continue }
         let isID = byID[entry.id] != nil
-        bad[entry.position] = isID ? .duplicateID(of: twin.position) : .duplicateSecret(of: twin.position)
-        bad[twin.position] = isID ? .duplicateID(of: entry.position) : .duplicateSecret(of: entry.position)
+        bad[entry.position] =
+          isID ? .duplicateID(of: twin.position) : .duplicateSecret(of: twin.position)
+        bad[twin.position] =
+          isID ? .duplicateID(of: entry.position) : .duplicateSecret(of: entry.position)
       } else {
         byID[entry.id] = entry
         bySecret[entry.digest] = entry

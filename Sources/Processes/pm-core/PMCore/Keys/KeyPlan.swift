@@ -27,7 +27,8 @@ struct EnvironmentKey: Equatable, Sendable {
   /// item is emptied. Items that are too long for a secret are passed over.
   static func read(_ text: String, digester: SecretDigester) -> [EnvironmentKey] {
     var keys: [EnvironmentKey] = []
-    for (number, item) in text.split(separator: ",", omittingEmptySubsequences: false).enumerated() {
+    for (number, item) in text.split(separator: ",", omittingEmptySubsequences: false).enumerated()
+    {
       let secret = Array(item.utf8).trimmed
       guard !secret.isEmpty, secret.count <= KeyTable.secretBytesMax else { continue }
       keys.append(
@@ -87,7 +88,9 @@ extension KeyRegister {
         plan.removals.append(details)
       }
     }
-    plan.puts = wanted.values.filter { keys.record($0.id)?.details != $0 }.sorted { $0.row < $1.row }
+    plan.puts = wanted.values.filter { keys.record($0.id)?.details != $0 }.sorted {
+      $0.row < $1.row
+    }
     return plan
   }
 
@@ -101,8 +104,8 @@ extension KeyRegister {
     return details
   }
 
-  /// What stays of a key that its source holds no more: one that was revoked here stays revoked when
-  /// it comes back, and one of the environment is shown as switched off.
+  /// What stays of a key that its source holds no more: one that was revoked here stays revoked
+  /// when it comes back, and one of the environment is shown as switched off.
   private static func remnant(of details: KeyDetails) -> KeyDetails? {
     guard details.isBarred || details.source == .environment else { return nil }
     var remnant = details

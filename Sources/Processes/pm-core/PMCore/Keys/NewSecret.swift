@@ -21,7 +21,8 @@ struct NewSecret {
   /// Another secret for a key; ids of another form than ours get digits of their own.
   init(forKey id: String) {
     let digits = id.dropFirst(Self.idPrefix.utf8.count)
-    let isOurs = id.hasPrefix(Self.idPrefix) && digits.utf8.count == 2 * Self.idBytes
+    let isOurs =
+      id.hasPrefix(Self.idPrefix) && digits.utf8.count == 2 * Self.idBytes
       && Hex.bytes(String(digits)) != nil
     let fresh = isOurs ? String(digits) : Hex.text(randomBytes(Self.idBytes).span)
     self.init(keyID: id, digits: fresh)

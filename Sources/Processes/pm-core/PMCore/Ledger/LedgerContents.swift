@@ -59,7 +59,11 @@ extension LedgerContents {
     var secrets: [Int64: [KeySecret]] = [:]
     // The newest secret first: it has no end, or the later one.
     let held = try database.prepare(
-      "SELECT key, digest, closes_at FROM secret ORDER BY key, closes_at IS NOT NULL, closes_at DESC")
+      """
+      SELECT key, digest, closes_at FROM secret
+      ORDER BY key, closes_at IS NOT NULL, closes_at DESC
+      """
+    )
     while try held.step() {
       guard let digest = Digest256(held.blob(1).span) else { throw .damaged }
       let closesAt = held.integerOrNil(2).map { WallTime(microseconds: $0) }

@@ -147,8 +147,8 @@ final class LedgerWriter {
     try database.checkpoint()
   }
 
-  /// Takes over from a connection that failed: gives every request the end that its failed operation
-  /// left open, and proves that the file takes writes.
+  /// Takes over from a connection that failed: gives every request the end that its failed
+  /// operation left open, and proves that the file takes writes.
   func heal(
     _ stranded: [StrandedRequest], from failed: LedgerWriter?, at time: WallTime
   ) throws(StoreError) {
@@ -174,7 +174,7 @@ final class LedgerWriter {
 /// A request whose row may lack its end, because the ledger failed.
 struct StrandedRequest: Sendable {
   let id: UInt128
-  /// False if the failed operation was the reservation: then nothing reached the vendor, and the row
-  /// exists only if the disk took a commit that it reported as failed.
+  /// False if the failed operation was the reservation: then nothing reached the vendor, and the
+  /// row exists only if the disk took a commit that it reported as failed.
   let wasSent: Bool
 }

@@ -97,7 +97,9 @@ final class PriceTable {
 extension PriceRow {
   /// The members of the row that decide a charge, tab-separated.
   fileprivate var canonicalText: String {
-    let prices = [input, output, cached, perMinute, perMegabyte].map { $0.map { String($0) } ?? "-" }
+    let prices = [input, output, cached, perMinute, perMegabyte].map {
+      $0.map { String($0) } ?? "-"
+    }
     let times = [String(validFrom.microseconds), validTo.map { String($0.microseconds) } ?? "-"]
     return ([model] + times + prices + [standing.word]).joined(separator: "\t")
   }

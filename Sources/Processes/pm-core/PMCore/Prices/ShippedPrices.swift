@@ -11,7 +11,8 @@ enum ShippedPrices {
     "dhcgn/hushscribe, pricing section, third-party reading, September 2026, day unknown"
   private static let predecessor = "published price list of the predecessor"
 
-  private static let start = WallTime(seconds: CivilTime.days(year: 2024, month: 1, day: 1) * 86_400)
+  private static let start = WallTime(
+    seconds: CivilTime.days(year: 2024, month: 1, day: 1) * 86_400)
   private static let august = WallTime(
     seconds: CivilTime.days(year: 2026, month: 8, day: 10) * 86_400)
   private static let september = WallTime(
