@@ -55,10 +55,10 @@ public final class SupervisorLink {
       try SignalSource([.terminate, .interrupt]) { [unowned self] _ in leave() }
     ]
     if let lifeline = take(.lifeline) {
-      added.append(Lifeline(lifeline) { [unowned self] in leave() })
+      added.append(Lifeline(lifeline, in: loop) { [unowned self] in leave() })
     }
     if let orders = take(.orders) {
-      added.append(OrderReader(orders) { [unowned self] order in onInstruction(order) })
+      added.append(OrderReader(orders, in: loop) { [unowned self] order in onInstruction(order) })
     }
     if let watchdogMicroseconds, notifier != nil {
       // Twice in each period, so that one late turn is no death.
@@ -94,36 +94,56 @@ public final class SupervisorLink {
 
 /// End of file means that the supervisor is gone.
 private final class Lifeline: EventSource {
+  private unowned let loop: EventLoop
   private let onEnd: () -> Void
-  init(_ descriptor: consuming OwnedDescriptor, _ onEnd: @escaping () -> Void) {
+
+  init(_ descriptor: consuming OwnedDescriptor, in loop: EventLoop, _ onEnd: @escaping () -> Void) {
+    self.loop = loop
     self.onEnd = onEnd
     super.init(consume descriptor)
   }
-  override func onReady(_ readiness: Readiness) { onEnd() }
+
+  override func onReady(_ readiness: Readiness) {
+    // At its end it is ready for ever, and would keep the loop awake while it drains.
+    loop.remove(self)
+    onEnd()
+  }
 }
 
 /// Takes the lines of `orders`; a line that is none of ours is dropped.
-private final class OrderReader: EventSource {
+final class OrderReader: EventSource {
+  private unowned let loop: EventLoop
   private let onInstruction: (Instruction) -> Void
   private var buffer = ByteBuffer()
 
-  init(_ descriptor: consuming OwnedDescriptor, _ onInstruction: @escaping (Instruction) -> Void) {
+  init(
+    _ descriptor: consuming OwnedDescriptor, in loop: EventLoop,
+    _ onInstruction: @escaping (Instruction) -> Void
+  ) {
+    self.loop = loop
     self.onInstruction = onInstruction
     super.init(consume descriptor)
   }
 
   override func onReady(_ readiness: Readiness) {
-    guard case .bytes = receive(from: self, into: &buffer, upTo: Instruction.lineBytesMax) else {
-      return
+    switch receive(from: self, into: &buffer, upTo: Instruction.lineBytesMax) {
+    case .bytes: takeLines()
+    case .wouldBlock: return
+    case .ended, .failed: loop.remove(self)
     }
-    // Whole lines only; the rest waits for its end.
-    var lines = buffer.text.split(separator: "\n", omittingEmptySubsequences: false)
-    let rest = lines.removeLast()
-    buffer.consume(buffer.count - rest.utf8.count)
+  }
+
+  /// Whole lines only; the rest waits for its end, unless it is too long to be one of ours.
+  private func takeLines() {
+    let bytes = buffer.bytes
+    var start = 0
+    while let end = bytes[start...].firstIndex(of: UInt8(ascii: "\n")) {
+      let line = String(decoding: bytes[start..<end], as: UTF8.self)
+      if let instruction = Instruction(line: line) { onInstruction(instruction) }
+      start = end + 1
+    }
+    buffer.consume(start)
     if buffer.count > Instruction.lineBytesMax { buffer.clear() }
-    for line in lines {
-      if let order = Instruction(line: String(line)) { onInstruction(order) }
-    }
   }
 }
 

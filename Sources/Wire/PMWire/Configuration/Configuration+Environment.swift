@@ -38,6 +38,10 @@ extension Configuration {
       throw ConfigurationError("FORCE_HTTPS", .notAllowedInProduction)
     }
     try merge.upstream("UPSTREAM_URL", &vendor.port, default: defaults.vendor.port)
+    // Named and left empty, it would be missed only when the vendor's program starts.
+    if environment["PRIVATEMODE_API_KEY"] == "" {
+      throw ConfigurationError("PRIVATEMODE_API_KEY", .missing)
+    }
     var secrets = EnvironmentSecrets()
     secrets.vendorKey = try merge.secret("PRIVATEMODE_API_KEY")
     secrets.adminPassword = try merge.secret("ADMIN_PASSWORD")
@@ -111,7 +115,7 @@ private struct EnvironmentMerge {
     guard let text = text(name) else { return }
     let prefixes = ["http://localhost:", "http://127.0.0.1:"]
     guard let prefix = prefixes.first(where: { text.hasPrefix($0) }),
-      let port = UInt16(text.dropFirst(prefix.count)), port > 0
+      let port = UInt16(text.dropFirst(prefix.count)), port > 0, !text.contains("+")
     else { throw ConfigurationError(name, .notOneOf(prefixes.map { $0 + "PORT" })) }
     try set(name, &member, to: port, default: `default`)
   }
