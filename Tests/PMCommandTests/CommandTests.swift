@@ -157,6 +157,18 @@ import Testing
     #expect(Ask.statusCode(Array(text.utf8)) == nil)
   }
 
+  @Test func theOwnerOfAListeningPortIsReadFromTheKernelsTable() {
+    let line =
+      "   0: 00000000000000000000000000000000:1F91 00000000000000000000000000000000:0000 0A "
+      + "00000000:00000000 00:00000000 00000000   987        0 4242 1 0000000000000000 100 0 0 10 0"
+    let head = "  sl  local_address remote_address st\n"
+    #expect(PortOwner.uid(in: head + line, port: 8081) == 987)
+    #expect(PortOwner.uid(in: head + line, port: 8082) == nil)
+    let established = line.replacing(" 0A ", with: " 01 ")
+    #expect(PortOwner.uid(in: head + established, port: 8081) == nil)
+    #expect(PortOwner.uid(in: "", port: 8081) == nil)
+  }
+
   @Test func theVendorLivesWhenItKnowsNoSuchPath() {
     #expect(Ask.accepts(404, from: .vendor))
     #expect(!Ask.accepts(200, from: .vendor))

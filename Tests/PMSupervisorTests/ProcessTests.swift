@@ -196,6 +196,14 @@ struct ProcessTests {
     #expect(hear().contains("STOPPING=1"))
   }
 
+  /// The port is taken, by this process, so it can only work with the listener that was handed in.
+  @Test func aListenerFromTheStoreIsTakenOver() throws {
+    let rig = try Rig(
+      environment: ["LISTEN_FDS=1", "LISTEN_FDNAMES=https"], hasStoredListener: true)
+    #expect(rig.waitUntilReady())
+    #expect((try? TCPSocket.connectLoopbackBlocking(port: rig.httpsPort, seconds: 1)) != nil)
+  }
+
   @Test func productionWithoutEvidenceOpensNothing() throws {
     let rig = try Rig(
       profile: "production",

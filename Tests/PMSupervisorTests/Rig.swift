@@ -4,11 +4,15 @@ import PMSystem
 import PMWire
 import Testing
 
+@testable import PMSupervisor
+
 /// A supervisor of its own with played children; everything is gone when the rig is.
 final class Rig {
   let folder: String
   let httpsPort: UInt16
   let pid: Int32
+  /// The https listener as an earlier supervisor may have left it; it stays open here.
+  private let stored: HeldDescriptor?
   private var hasLeft = false
   var runtime: String { "\(folder)/run" }
 
@@ -27,10 +31,11 @@ final class Rig {
   /// `environment` is that of the supervisor.
   init(
     profile: String = "development", extra: String = "", environment: [String] = [],
-    descriptorsMax: Int = 1024
+    descriptorsMax: Int = 1024, hasStoredListener: Bool = false
   ) throws {
     let number = UInt16.random(in: 0..<4000)
     httpsPort = 20_000 + number * 3
+    stored = hasStoredListener ? HeldDescriptor(try TCPSocket.listen(port: httpsPort)) : nil
     folder = "/tmp/pm-rig-\(getpid())-\(number)"
     try FileIO.makeFolder("\(folder)/bin", mode: 0o755)
     try FileIO.makeFolder("\(folder)/run", mode: 0o755)
@@ -47,14 +52,16 @@ final class Rig {
         "vendor": {"port": \(httpsPort + 2)\(vendor)} }
       """
     try FileIO.replace("\(folder)/appliance.json", with: Array(text.utf8), mode: 0o600)
-    pid = try Self.start(folder, environment, descriptorsMax: descriptorsMax)
+    pid = try Self.start(
+      folder, environment, descriptorsMax: descriptorsMax, stored: stored)
   }
 
   private static let productionVendor =
     ", \"binary\": \"/nonexistent\", \"sha256\": \"" + String(repeating: "0", count: 64) + "\""
 
   static func start(
-    _ folder: String, _ environment: [String] = [], descriptorsMax: Int = 1024
+    _ folder: String, _ environment: [String] = [], descriptorsMax: Int = 1024,
+    stored: HeldDescriptor? = nil
   ) throws -> Int32 {
     let flags = O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC
     let log = OwnedDescriptor(result: unsafe open("\(folder)/log", flags, 0o600))
@@ -62,11 +69,13 @@ final class Rig {
     var spawn = Spawn(
       program: "/bin/sh",
       arguments: [
-        "sh", "-c", "ulimit -n \(descriptorsMax); exec \"$0\" \"$@\"", "\(products)/pmctl",
+        "sh", "-c", "ulimit -n \(descriptorsMax); export LISTEN_PID=$$; exec \"$0\" \"$@\"",
+        "\(products)/pmctl",
         "supervise", "--configuration", "\(folder)/appliance.json",
       ],
       environment: environment + ["CANARY=must-not-be-inherited"])
     try spawn.giveOutput(log)
+    if let stored { try spawn.give(stored.descriptor) }
     return try spawn.start()
   }
 

@@ -24,6 +24,14 @@ public enum OwnProcess {
     return String(decoding: buffer[0..<count], as: UTF8.self)
   }
 
+  /// The working folder.
+  public static var folder: String? {
+    // With no buffer given, glibc allocates one that is as long as needed, and we free it.
+    guard let text = unsafe getcwd(nil, 0) else { return nil }
+    defer { unsafe free(text) }
+    return unsafe String(cString: text)
+  }
+
   /// Children of this process by the kernel's list (proc(5), needs CONFIG_PROC_CHILDREN).
   public static func children() -> [Int32] {
     let listBytesMax = 64 * 1024

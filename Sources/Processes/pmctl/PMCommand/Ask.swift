@@ -10,8 +10,14 @@ enum Ask {
   private static let headBytesMax = 16 * 1024
 
   static func run(_ words: [String]) -> Int32 {
-    guard words.count == 2, let target = ProbeTarget(rawValue: words[0]) else {
+    guard (2...3).contains(words.count), let target = ProbeTarget(rawValue: words[0]) else {
       return ExitCode.usage
+    }
+    if words.count == 3 {
+      guard target == .vendor, let port = UInt16(words[1]), let uid = UInt32(words[2]) else {
+        return ExitCode.usage
+      }
+      guard PortOwner.uid(listeningOn: port) == uid else { return ExitCode.failed }
     }
     guard let status = status(of: target, at: words[1]) else { return ExitCode.failed }
     return accepts(status, from: target) ? ExitCode.done : ExitCode.failed

@@ -65,7 +65,7 @@ struct StatusView {
 
   private func change(_ service: JSONValue) -> String {
     var parts: [String] = []
-    if let last = service["last"]?.string { parts.append(SignalName.replace(last)) }
+    if let last = service["last"]?.string { parts.append(ReasonText.of(last)) }
     if let retry = service["retry_in_ms"]?.integer {
       parts.append("next try in \(Duration.text(milliseconds: retry))")
     }

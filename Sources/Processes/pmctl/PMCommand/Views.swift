@@ -33,23 +33,28 @@ struct DeathView {
   }
 
   private var reason: String {
-    var text = SignalName.replace(record["reason"]?.string ?? "?")
+    var text = ReasonText.of(record["reason"]?.string ?? "?")
     if let exit = record["exit"]?.string, exit != record["reason"]?.string {
-      text += " (\(SignalName.replace(exit)))"
+      text += " (\(ReasonText.of(exit)))"
     }
     if let phase = record["phase"]?.string { text += " in phase \(phase)" }
     return text
   }
 }
 
-/// Names for the signals that end processes.
-enum SignalName {
-  private static let names = [
+/// The words of `Reason` for people: signals by name, orders by who gave them.
+enum ReasonText {
+  private static let signals = [
     "signal 2": "SIGINT", "signal 4": "SIGILL", "signal 5": "SIGTRAP", "signal 6": "SIGABRT",
     "signal 7": "SIGBUS", "signal 8": "SIGFPE", "signal 9": "SIGKILL", "signal 11": "SIGSEGV",
     "signal 15": "SIGTERM", "signal 31": "SIGSYS",
   ]
-  static func replace(_ text: String) -> String { names[text] ?? text }
+
+  static func of(_ reason: String) -> String {
+    if let signal = signals[reason] { return signal }
+    let order = "operator "
+    return reason.hasPrefix(order) ? "ordered by uid \(reason.dropFirst(order.count))" : reason
+  }
 }
 
 /// Lengths of time for people.

@@ -98,7 +98,9 @@ extension Supervision {
               startedInMilliseconds: now.millisecondsSince(born)))))
     }
     if let old = services[service].oldServing {
-      ask(service, old.number, services[service].replacedFor ?? .shutdown)
+      let reason = services[service].replacedFor ?? .shutdown
+      services[service].lastReason = reason
+      ask(service, old.number, reason)
     }
     services[service].replacedFor = nil
     if service == .vendor { tellCore(.resumeVendor) }

@@ -10,6 +10,8 @@ struct StatusReport {
   let machine: Supervision
   let configuration: Configuration
   let children: [Child]
+  /// Notify messages that were not believed or not read.
+  let droppedMessages: Int
   let now: Moment
 
   var json: JSONValue {
@@ -23,6 +25,7 @@ struct StatusReport {
       ],
       "vendor_stand_in": .bool(
         configuration.profile == .development && configuration.vendor.binary == nil),
+      "dropped_messages": .integer(Int64(droppedMessages)),
       "services": .array(
         Service.allCases.filter { machine.settings.services.contains($0) }.map(row)),
     ]

@@ -183,7 +183,10 @@ extension Supervisor {
       return [ProbeTarget.edge.rawValue, child(.edge, number)?.probePath ?? ""]
     case .service(.core, _): return [ProbeTarget.core.rawValue, "\(folder)/\(SocketName.core)"]
     case .service(.admin, _): return [ProbeTarget.admin.rawValue, "\(folder)/\(SocketName.admin)"]
-    case .service(.vendor, _): return [ProbeTarget.vendor.rawValue, "\(configuration.vendor.port)"]
+    case .service(.vendor, _):
+      // In production the port must be the vendor's own: whoever else had it would get prompts.
+      let owner = Credentials.owner(.vendor, configuration.profile).map { ["\($0.uid)"] } ?? []
+      return [ProbeTarget.vendor.rawValue, "\(configuration.vendor.port)"] + owner
     }
   }
 

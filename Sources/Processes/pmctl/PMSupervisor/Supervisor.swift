@@ -29,6 +29,8 @@ public final class Supervisor {
   var emptyGroups: [String] = []
   /// What ended generations said last, while their end is being recorded.
   var ended: [String: Phase?] = [:]
+  /// Messages to the notify socket from others than the main process of a generation.
+  private var foreignMessages = 0
   private var notifySocket: NotifySocket?
   private let ticker = Ticker()
   private var sources: [EventSource] = []
@@ -41,8 +43,12 @@ public final class Supervisor {
     SignalSource.block([.terminate, .interrupt, .hangUp, .child])
     OwnProcess.adoptOrphans()
     let stored = InheritedDescriptors.fromEnvironment()
+    // Children run in `/`, and one of them reads the file again on `reload`.
+    let path =
+      configurationPath.hasPrefix("/")
+      ? configurationPath : "\(OwnProcess.folder ?? "")/\(configurationPath)"
     do throws(StartFailure) {
-      let supervisor = try Supervisor(configurationPath, stored)
+      let supervisor = try Supervisor(path, stored)
       supervisor.runLoop()
       return ExitCode.done
     } catch {
@@ -172,7 +178,10 @@ public final class Supervisor {
   }
 
   private func heard(_ pid: Int32, _ text: String) {
-    guard let child = children.first(where: { $0.handle.pid == pid }) else { return }
+    guard let child = children.first(where: { $0.handle.pid == pid }) else {
+      foreignMessages += 1
+      return
+    }
     let message = NotifyMessage(text: text)
     child.take(message)
     feed(
@@ -200,6 +209,7 @@ public final class Supervisor {
   var status: StatusReport {
     StatusReport(
       machine: machine, configuration: configuration, children: children,
+      droppedMessages: foreignMessages + (notifySocket?.droppedCount ?? 0),
       now: Instant.now().moment)
   }
 }
