@@ -152,7 +152,12 @@ final class Exchange {
     if let isEncrypted { fields.append(HeaderField("Privatemode-Encrypted", "\(isEncrypted)")) }
     let number = padded(record.number, 12)
     fields.append(HeaderField("X-Request-ID", "00000000-0000-7000-8000-\(number)"))
-    return fields + standIn.scenario.extraHeaders + fault.headers
+    fields += standIn.scenario.extraHeaders
+    // A rule's field takes the place of the gateway's own, so that a rule can say any head at all.
+    fields.removeAll { field in
+      fault.headers.contains { $0.name.isEqualIgnoringCase(field.name.text) }
+    }
+    return fields + fault.headers
   }
 
   // MARK: Log and dumps
