@@ -1,3 +1,4 @@
+import PMCrypto
 import PMJSON
 import PMStore
 import PMSystem
@@ -238,6 +239,19 @@ struct LedgerFileTests {
     #expect(throws: AccountsError.pepperMismatch) { try open(scratch) }
     try scratch.write("too short", to: Pepper.fileName)
     #expect(throws: AccountsError.system(SystemError(.malformed, 0))) { try open(scratch) }
+  }
+
+  @Test("A start that no retry heals says so; one that may succeed later does not")
+  func exitCodes() {
+    let final: [AccountsError] = [
+      .store(.damaged), .store(.foreign), .store(.newerSchema(found: 2, known: 1)), .pepperMismatch,
+      .system(SystemError(.malformed, 0)),
+    ]
+    #expect(final.allSatisfy { $0.exitCode == ExitCode.configuration })
+    let passing: [AccountsError] = [
+      .store(.failed(code: 13)), .system(SystemError(.open, 24)), .crypto(.unavailable),
+    ]
+    #expect(passing.allSatisfy { $0.exitCode == ExitCode.failed })
   }
 
   @Test("Prices are entered once, and nobody can change or delete one")

@@ -16,6 +16,9 @@ public enum Core {
       writeToStandardError("pm-core: \(error)\n")
       Log.write(.core(.configurationRefused))
       return ExitCode.configuration
+    } catch let error as AccountsError {
+      Log.write(.core(.ledgerRefused(reason: error.word)))
+      return error.exitCode
     } catch {
       Log.write(.core(.ledgerRefused(reason: "cannot-start")))
       return ExitCode.failed
@@ -40,6 +43,7 @@ public enum Core {
       events: events, configuration: configuration, accounts: accounts, ledger: ledger)
     let desk = try ControlDesk(
       accounts, ledger, in: events, access: access(configuration), keysFile: configuration.keysFile)
+    accounts.settings.onAddressLimit = { [unowned core] in core.addressLimit = $0 }
     desk.ledgerStanding = { [unowned core] in core.ledgerStanding }
     core.onSetsFinished = { desk.finish($0) }
     ringing = core
@@ -49,7 +53,7 @@ public enum Core {
     try link.attach(to: events)
     Log.write(.core(.started(keys: accounts.keys.count, unsettled: accounts.unsettled)))
     link.ready()
-    core.modelList?.refresh()
+    core.watchVendor()
     core.onDrained = { [unowned events] in events.stop() }
     link.onDrain = { [unowned core, unowned events] in
       Log.write(.core(.draining(requests: core.inFlight)))

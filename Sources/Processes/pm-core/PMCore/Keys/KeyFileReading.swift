@@ -21,10 +21,10 @@ struct KeyFileReading {
   private(set) var notices: [KeyFileRemark] = []
   private(set) var unknownMembers: Set<String> = []
 
-  /// Nil if the bytes are not such a file at all.
+  /// Nil if the bytes are not such a file at all, or hold more keys than there may be.
   init?(_ bytes: [UInt8], digester: SecretDigester) {
     guard bytes.count <= Self.fileBytesMax, let document = try? JSONReader.read(bytes),
-      let list = document["keys"]?.array
+      let list = document["keys"]?.array, list.count <= KeyTable.keysMax
     else { return nil }
     for (position, value) in list.enumerated() {
       do throws(KeyFileReason) {

@@ -14,8 +14,8 @@ enum KeyCheck {
 final class KeyTable {
   /// Longer secrets are unknown without being looked at; no issuer makes them.
   static let secretBytesMax = 512
-  /// Keys of all sources; a key costs about a kilobyte.
-  static let keysMax = 100_000
+  /// Keys of one source. A list of them all is made on the loop, at some 300 bytes each.
+  static let keysMax = 10_000
 
   private struct Holder {
     let record: KeyRecord

@@ -1,4 +1,5 @@
 import PMCrypto
+import PMLog
 import PMStore
 import PMSystem
 import PMWire
@@ -10,6 +11,32 @@ enum AccountsError: Error, Equatable {
   case crypto(CryptoError)
   /// The keys of the ledger are under another pepper; with this one all of them would be unknown.
   case pepperMismatch
+}
+
+extension AccountsError {
+  /// The reason in the log.
+  var word: StaticWord {
+    switch self {
+    case .store(.damaged): "damaged"
+    case .store(.foreign): "foreign-file"
+    case .store(.newerSchema): "newer-schema"
+    case .store(.failed): "cannot-open"
+    case .system(let error): error == SystemError(.malformed, 0) ? "bad-pepper" : "cannot-read"
+    case .crypto: "no-crypto"
+    case .pepperMismatch: "pepper-mismatch"
+    }
+  }
+
+  /// What no retry heals bars the process until somebody has looked.
+  var exitCode: Int32 {
+    switch self {
+    case .store(.damaged), .store(.foreign), .store(.newerSchema), .pepperMismatch:
+      ExitCode.configuration
+    case .system(let error):
+      error == SystemError(.malformed, 0) ? ExitCode.configuration : ExitCode.failed
+    case .store(.failed), .crypto: ExitCode.failed
+    }
+  }
 }
 
 /// Where the accounts lie, and what the configuration says of them.

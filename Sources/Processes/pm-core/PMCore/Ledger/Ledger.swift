@@ -19,9 +19,6 @@ final class Ledger: Sendable {
   static let checkpointQuietMilliseconds: UInt64 = 1000
   /// Operations after which that happens under load too: about 40 MiB of log.
   static let operationsPerCheckpointMax = 20_000
-  /// Operations that the loop may have under way: a second of full load at a slow disk. The loop
-  /// counts; beyond it nothing new is admitted, so that nothing is ever dropped.
-  static let operationsMax = 16_384
   /// A failed ledger is opened anew after this long, doubled up to the maximum.
   static let healMillisecondsFirst: UInt64 = 250
   static let healMillisecondsMax: UInt64 = 5000

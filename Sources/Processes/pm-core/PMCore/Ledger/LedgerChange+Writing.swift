@@ -21,7 +21,7 @@ extension LedgerChange {
       try statement.bind(2, blob: value)
       try statement.run()
     case .addModel(let row, let name):
-      let statement = try database.prepare("INSERT INTO model VALUES (?1, ?2)")
+      let statement = try database.prepare("INSERT OR IGNORE INTO model VALUES (?1, ?2)")
       try statement.bind(1, Int64(row))
       try statement.bind(2, text: name)
       try statement.run()
