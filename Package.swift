@@ -112,6 +112,7 @@ let package = Package(
     tests("PMSystemTests", ["PMSystem", "Seeded"]),
     tests("PMJSONTests", ["PMJSON", "Seeded"]),
     tests("PMHTTPTests", ["PMHTTP", "PMSystem", "Seeded"]),
+    tests("PMTLSTests", ["PMTLS", "PMSystem", "COpenSSL"]),
     tests("PMWireTests", ["PMWire", "PMJSON", "PMSystem"]),
     tests("PMEdgeTests", ["PMEdge", "PMWire"]),
     tests("PMSupervisionTests", ["PMSupervision", "PMSystem", "PMWire"]),

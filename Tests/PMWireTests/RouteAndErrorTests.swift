@@ -12,7 +12,7 @@ import Testing
     .ledgerUnavailable, .vendorStarting, .vendorRestarting, .vendorConnectionLost, .vendorTimeout,
     .vendorUnavailable, .vendorIncompatible, .vendorAttestation, .contextTooLong, .vendorRejected,
     .vendorUnreachable, .vendorBadGateway, .vendorTruncated, .vendorOverloaded, .vendorError, .streamTruncated,
-    .streamIdle,
+    .streamIdle, .modelServerRejected(400), .modelServerRejected(422),
   ]
 
   @Test func everyErrorIsAnEnvelopeOfItsDialect() throws {

@@ -60,14 +60,18 @@ public final class CertifiedKey {
         return []
       }
       defer { unsafe BIO_free(bio) }
+      ERR_clear_error()
       var found: [Certificate] = []
       while found.count <= chainCertificatesMax,
         let certificate = unsafe PEM_read_bio_X509(bio, nil, nil, nil)
       {
         found.append(unsafe Certificate(owning: certificate))
       }
+      // Anything but the end of the text is a damaged certificate, which a client would miss.
+      let fault = ERR_peek_last_error()
       ERR_clear_error()
-      return found
+      let isAtEnd = ERR_GET_REASON(fault) == PEM_R_NO_START_LINE
+      return isAtEnd || found.count > chainCertificatesMax ? found : []
     }
   }
 
