@@ -18,5 +18,23 @@ public struct OwnedDescriptor: ~Copyable, Sendable {
     return number
   }
 
+  /// Another descriptor of the same open file, close-on-exec.
+  public func duplicate() throws(SystemError) -> OwnedDescriptor {
+    guard let copy = OwnedDescriptor(result: fcntl(number, F_DUPFD_CLOEXEC, 0)) else {
+      throw .last(.fcntl)
+    }
+    return copy
+  }
+
   deinit { _ = Glibc.close(number) }
+}
+
+extension Optional where Wrapped == OwnedDescriptor {
+  /// Another descriptor of the same open file; nil for none.
+  public func duplicate() throws(SystemError) -> OwnedDescriptor? {
+    switch self {
+    case .some(let descriptor): try descriptor.duplicate()
+    case .none: nil
+    }
+  }
 }

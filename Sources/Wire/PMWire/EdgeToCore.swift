@@ -7,6 +7,9 @@ public enum EdgeField {
   public static let requestID: StaticString = "PM-Request-ID"
   /// `1` if the client came by TLS.
   public static let tls: StaticString = "PM-TLS"
+  /// Core to edge, in an answer: the limit of each client address, as `REQUESTS/SECONDS`. Said in
+  /// the first answer of a connection and after each change.
+  public static let addressLimit: StaticString = "PM-Address-Limit"
   /// Core to edge, in an interim answer on an idle connection: use it for nothing new. A request
   /// that crosses it on the wire is still answered, so no request is lost.
   public static let goingAway: StaticString = "PM-Going-Away"

@@ -17,55 +17,62 @@ final class AddressTable: Sendable {
     var window = SlidingWindow()
   }
 
+  private struct State: Sendable {
+    var requests: RequestWindow
+    var entries: [InternetAddress: Entry] = [:]
+  }
+
   private let connectionsMax: Int
-  private let requests: RequestWindow
-  private let entries = Guarded<[InternetAddress: Entry]>([:])
+  private let state: Guarded<State>
 
   init(connectionsPerAddressMax: Int, requests: RequestWindow) {
     connectionsMax = connectionsPerAddressMax
-    self.requests = requests
+    state = Guarded(State(requests: requests))
   }
+
+  /// Puts another limit in force; what was admitted stays counted.
+  func change(_ requests: RequestWindow) { state.withLock { $0.requests = requests } }
 
   /// Counts a connection; false if the address has too many already.
   func open(_ address: InternetAddress) -> Bool {
-    entries.withLock { entries in
-      makeRoom(in: &entries)
-      guard entries[address.subscriber, default: Entry()].connections < connectionsMax else {
+    state.withLock { state in
+      makeRoom(in: &state)
+      guard state.entries[address.subscriber, default: Entry()].connections < connectionsMax else {
         return false
       }
-      entries[address.subscriber, default: Entry()].connections += 1
+      state.entries[address.subscriber, default: Entry()].connections += 1
       return true
     }
   }
 
   func close(_ address: InternetAddress) {
-    entries.withLock { entries in
-      guard var entry = entries[address.subscriber] else { return }
+    state.withLock { state in
+      guard var entry = state.entries[address.subscriber] else { return }
       entry.connections -= 1
-      entries[address.subscriber] = entry.connections == 0 && entry.window.isEmpty ? nil : entry
+      state.entries[address.subscriber] = entry.connections == 0 && entry.window.isEmpty ? nil : entry
     }
   }
 
   /// Counts a request, unless the address is over its limit: a refused one takes no place.
   func admit(_ address: InternetAddress, at now: Instant) -> Verdict {
-    entries.withLock { entries in
-      makeRoom(in: &entries)
-      return entries[address.subscriber, default: Entry()].admit(requests, at: now)
+    state.withLock { state in
+      makeRoom(in: &state)
+      return state.entries[address.subscriber, default: Entry()].admit(state.requests, at: now)
     }
   }
 
   /// Forgets idle addresses when the table is full, those without a request in the window first.
-  private func makeRoom(in entries: inout [InternetAddress: Entry]) {
-    guard entries.count >= EdgeBounds.trackedAddressesMax else { return }
+  private func makeRoom(in state: inout State) {
+    guard state.entries.count >= EdgeBounds.trackedAddressesMax else { return }
     let now = Instant.now()
-    for (address, entry) in entries where entry.connections == 0 {
+    for (address, entry) in state.entries where entry.connections == 0 {
       var entry = entry
-      entry.window.forget(before: now, seconds: requests.seconds)
-      if entry.window.isEmpty { entries[address] = nil }
+      entry.window.forget(before: now, seconds: state.requests.seconds)
+      if entry.window.isEmpty { state.entries[address] = nil }
     }
-    if entries.count < EdgeBounds.trackedAddressesMax { return }
+    if state.entries.count < EdgeBounds.trackedAddressesMax { return }
     // All are busy: a flood from many addresses. Those that hold no connection go.
-    entries = entries.filter { $0.value.connections > 0 }
+    state.entries = state.entries.filter { $0.value.connections > 0 }
   }
 }
 

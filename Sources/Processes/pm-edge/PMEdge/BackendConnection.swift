@@ -106,11 +106,26 @@ final class BackendConnection: StreamSource {
     guard !framing.endsWithConnection else { throw .ambiguousLength }
     self.framing = framing
     keepsAlive = answer.keepsAlive
+    if answer.fields.first(.internalName) != nil { noteLimit(answer, headBytes) }
     edge.outbound.clear()
     client.writeHead(of: answer, headBytes, to: &edge.outbound)
     try appendBody(bytes, from: bodyStart, for: client)
     client.deliver(edge.outbound)
     endIfComplete(client)
+  }
+
+  /// Core keeps the limit of client addresses; it tells a change with the next answer.
+  private func noteLimit(_ answer: ResponseHead, _ bytes: borrowing Span<UInt8>) {
+    for index in 0..<answer.fields.count {
+      let field = answer.fields[index]
+      guard bytes.equals(field.nameRange, ignoringCase: "pm-address-limit") else { continue }
+      let numbers = String(copying: bytes.extracting(field.valueRange)).split(separator: "/")
+      guard numbers.count == 2, let requests = Int(numbers[0]), let seconds = Int(numbers[1]),
+        RequestWindow.requestsRange.contains(Int64(requests)),
+        RequestWindow.secondsRange.contains(Int64(seconds))
+      else { return }
+      edge.addresses.change(RequestWindow(requests: requests, seconds: seconds))
+    }
   }
 
   private func relay(

@@ -2,11 +2,17 @@ internal import PMLog
 internal import PMSystem
 internal import PMTLS
 
+/// Where the certificate chain and its key lie.
+struct CertificatePaths: Sendable {
+  var certificate: String
+  var key: String
+}
+
 /// Keeps the TLS context of one loop in step with the certificate files: read again when their
 /// bytes change, never replaced by a pair that does not work.
 final class CertificateWatch: EventSource {
-  private let certificatePath: String
-  private let keyPath: String
+  private let paths: CertificatePaths
+  private let ticketKey: TicketKey
   private unowned let loop: EventLoop
   private(set) var context: TLSContext?
   private var loadedCertificate: [UInt8] = []
@@ -14,11 +20,11 @@ final class CertificateWatch: EventSource {
   private var refusedCertificate: [UInt8] = []
   private var refusedKey: [UInt8] = []
   private var certified: CertifiedKey?
-  private var ticketKeyUntil = Instant.never
+  private var ticketGeneration = 0
 
-  init(certificate: String, key: String, loop: EventLoop) {
-    certificatePath = certificate
-    keyPath = key
+  init(_ paths: CertificatePaths, ticketKey: TicketKey, loop: EventLoop) {
+    self.paths = paths
+    self.ticketKey = ticketKey
     self.loop = loop
     super.init(nil)
   }
@@ -36,7 +42,9 @@ final class CertificateWatch: EventSource {
 
   override func onDeadline() {
     look()
-    if loop.now >= ticketKeyUntil { renewTicketKey() }
+    if let certified, ticketKey.current(at: loop.now).generation != ticketGeneration {
+      try? install(certified)
+    }
     rearm()
   }
 
@@ -62,8 +70,8 @@ final class CertificateWatch: EventSource {
     let bytesMax = EdgeBounds.certificateFileBytesMax
     do {
       return (
-        try FileIO.read(certificatePath, bytesMax: bytesMax),
-        try FileIO.read(keyPath, bytesMax: bytesMax)
+        try FileIO.read(paths.certificate, bytesMax: bytesMax),
+        try FileIO.read(paths.key, bytesMax: bytesMax)
       )
     } catch {
       if context == nil { Log.write(.edge(.certificateRefused(reason: .unreadable))) }
@@ -72,14 +80,10 @@ final class CertificateWatch: EventSource {
   }
 
   private func install(_ pair: CertifiedKey) throws(TLSError) {
-    context = try TLSContext(pair, ticketKey: randomBytes(TLSContext.ticketKeyBytes))
+    let ticket = ticketKey.current(at: loop.now)
+    context = try TLSContext(pair, ticketKey: ticket.bytes)
     certified = pair
-    ticketKeyUntil = loop.now.adding(seconds: EdgeBounds.ticketKeySecondsMax)
-  }
-
-  /// A new ticket key makes older tickets unreadable; their owners shake hands in full.
-  private func renewTicketKey() {
-    if let certified { try? install(certified) }
+    ticketGeneration = ticket.generation
   }
 }
 

@@ -259,7 +259,7 @@ final class ClientConnection: StreamSource {
 
   func answerEnded() {
     backend = nil
-    if entrance == .probe { edge.listenToHeld() }
+    if entrance == .probe { edge.fleet.advance(to: .serving) }
     request.isAnswered = true
     if !body.isComplete {
       dropBody()

@@ -4,9 +4,10 @@ internal import PMTLS
 /// In development without files of the operator's: a self-signed pair in the state folder, made
 /// once, so that clients can be told to trust it.
 enum DevelopmentCertificate {
-  static func make(in stateDirectory: String) throws(SystemError) -> (certificate: String, key: String) {
+  static func make(in stateDirectory: String) throws(SystemError) -> CertificatePaths {
     let folder = stateDirectory + "/tls"
-    let paths = (certificate: folder + "/certificate.pem", key: folder + "/key.pem")
+    let paths = CertificatePaths(
+      certificate: folder + "/certificate.pem", key: folder + "/key.pem")
     if isUsable(paths) { return paths }
     let pair: SelfSignedCertificate
     do {
@@ -21,7 +22,7 @@ enum DevelopmentCertificate {
     return paths
   }
 
-  private static func isUsable(_ paths: (certificate: String, key: String)) -> Bool {
+  private static func isUsable(_ paths: CertificatePaths) -> Bool {
     let bytesMax = EdgeBounds.certificateFileBytesMax
     guard let certificate = try? FileIO.read(paths.certificate, bytesMax: bytesMax),
       let key = try? FileIO.read(paths.key, bytesMax: bytesMax)

@@ -23,50 +23,102 @@ public enum Edge {
 
   private static func serve(_ link: SupervisorLink) throws {
     let configuration = link.configuration
-    let settings = EdgeSettings(configuration)
-    let paths = try certificatePaths(configuration)
-    let addresses = AddressTable(
-      connectionsPerAddressMax: settings.connectionsPerAddressMax, requests: settings.addressWindow)
+    let fleet = EdgeFleet(EdgeSettings(configuration), try certificatePaths(configuration))
     let events = try EventLoop()
-    let certificates = CertificateWatch(certificate: paths.certificate, key: paths.key, loop: events)
-    try certificates.start()
+    let edge = try EdgeLoop(fleet, events: events)
+    try edge.certificates.start()
     // Without a usable pair nothing can be served; the supervisor keeps the old generation.
-    guard certificates.context != nil else {
+    guard edge.certificates.context != nil else {
       throw ConfigurationError("tls.certificate", .unreadable(errno: 0))
     }
-    let edge = try EdgeLoop(
-      settings, addresses: addresses, certificates: certificates, events: events)
-    if let http = link.take(.http) { edge.hold(http, as: .http) }
-    if let https = link.take(.https) { edge.hold(https, as: .https) }
+    let listeners = try PublicListeners(link)
+    for _ in 1..<configuration.edge.threads { try startLoop(fleet, listeners) }
+    try run(edge, of: fleet, listeners) { events.stop() }
     // Under a supervisor traffic waits until this very process has answered a probe.
     if let probe = link.take(.probe) {
       try edge.listen(probe, as: .probe)
     } else {
-      edge.listenToHeld()
+      fleet.advance(to: .serving)
     }
-    link.onInstruction = { if $0 == .reload { certificates.look() } }
-    link.heartbeatFields = { ["X_PM_IN_FLIGHT=\(edge.clientCount)"] }
+    link.onInstruction = { if $0 == .reload { fleet.lookAtCertificates() } }
+    link.heartbeatFields = { ["X_PM_IN_FLIGHT=\(fleet.clientCount)"] }
     link.onDrain = {
-      Log.write(.edge(.draining(connections: edge.clientCount)))
-      edge.drain()
+      Log.write(.edge(.draining(connections: fleet.clientCount)))
+      fleet.advance(to: .draining)
     }
-    edge.onDrained = { events.stop() }
     try link.attach(to: events)
-    Log.write(.edge(.started(threads: 1)))
+    Log.write(.edge(.started(threads: configuration.edge.threads)))
     link.ready()
     events.run()
     Log.write(.edge(.stopped))
   }
 
+  /// One more loop, on a thread of its own. A loop that cannot start leaves its share to the others.
+  private static func startLoop(_ fleet: EdgeFleet, _ listeners: PublicListeners) throws {
+    try startThread {
+      guard let events = try? EventLoop(), let edge = try? EdgeLoop(fleet, events: events),
+        (try? edge.certificates.start()) != nil,
+        (try? run(edge, of: fleet, listeners, onEnd: {})) != nil
+      else { return }
+      events.run()
+    }
+  }
+
+  /// Lets a loop follow the stages of the process. `onEnd` runs on it when no loop has a client.
+  private static func run(
+    _ edge: EdgeLoop, of fleet: EdgeFleet, _ listeners: PublicListeners,
+    onEnd: @escaping () -> Void
+  ) throws {
+    try listeners.lend(to: edge)
+    var (stage, looks, hasLeft) = (EdgeFleet.Stage.proving, 0, false)
+    edge.onDrained = {
+      if hasLeft { return }
+      hasLeft = true
+      fleet.leave()
+    }
+    let wake = try Wake {
+      if looks != fleet.looks {
+        looks = fleet.looks
+        edge.certificates.look()
+      }
+      let now = fleet.stage
+      if stage < now {
+        if now == .draining { edge.drain() } else { edge.listenToHeld() }
+        stage = now
+      }
+      if fleet.isEmpty { onEnd() }
+    }
+    try edge.events.add(wake)
+    fleet.join(wake.bell)
+    // What happened before it joined.
+    wake.bell.ring()
+  }
+
   private static func certificatePaths(
     _ configuration: Configuration
-  ) throws -> (certificate: String, key: String) {
+  ) throws -> CertificatePaths {
     if let certificate = configuration.tls.certificate, let key = configuration.tls.key {
-      return (certificate, key)
+      return CertificatePaths(certificate: certificate, key: key)
     }
     guard configuration.profile == .development else {
       throw ConfigurationError("tls.certificate", .missing)
     }
     return try DevelopmentCertificate.make(in: configuration.stateDirectory)
+  }
+}
+
+/// The listeners that all loops accept on; each loop gets descriptors of its own.
+private final class PublicListeners: Sendable {
+  private let https: OwnedDescriptor?
+  private let http: OwnedDescriptor?
+
+  init(_ link: SupervisorLink) throws {
+    https = link.take(.https)
+    http = link.take(.http)
+  }
+
+  func lend(to edge: EdgeLoop) throws(SystemError) {
+    if let copy = try https.duplicate() { edge.hold(copy, as: .https) }
+    if let copy = try http.duplicate() { edge.hold(copy, as: .http) }
   }
 }

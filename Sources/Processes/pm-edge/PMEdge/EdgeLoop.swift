@@ -7,6 +7,7 @@ internal import PMWire
 /// Nothing of it is shared but the table of addresses.
 final class EdgeLoop {
   let events: EventLoop
+  let fleet: EdgeFleet
   let settings: EdgeSettings
   let addresses: AddressTable
   let pipe: TLSPipe
@@ -29,14 +30,12 @@ final class EdgeLoop {
   /// Called when draining has ended: no client is left.
   var onDrained: () -> Void = {}
 
-  init(
-    _ settings: EdgeSettings, addresses: AddressTable, certificates: CertificateWatch,
-    events: EventLoop
-  ) throws(TLSError) {
+  init(_ fleet: EdgeFleet, events: EventLoop) throws(TLSError) {
     self.events = events
-    self.settings = settings
-    self.addresses = addresses
-    self.certificates = certificates
+    self.fleet = fleet
+    settings = fleet.settings
+    addresses = fleet.addresses
+    certificates = CertificateWatch(fleet.paths, ticketKey: fleet.ticketKey, loop: events)
     pipe = try TLSPipe()
     core = BackendPool(path: settings.coreSocket, error: .coreUnavailable)
     admin = BackendPool(path: settings.adminSocket, error: .adminUnavailable)
@@ -75,12 +74,12 @@ final class EdgeLoop {
   }
 
   func accept(_ descriptor: consuming OwnedDescriptor, from address: InternetAddress, as entrance: Entrance) {
-    guard clients.count < settings.connectionsMax, addresses.open(address) else { return }
+    guard fleet.openClient() else { return }
+    guard addresses.open(address) else { return fleet.closeClient() }
     var session: TLSSession?
     if entrance == .https {
       guard let context = certificates.context, let opened = try? TLSSession(context, pipe) else {
-        addresses.close(address)
-        return
+        return giveBack(address)
       }
       session = opened
     }
@@ -90,16 +89,20 @@ final class EdgeLoop {
     do {
       try events.add(client)
     } catch {
-      addresses.close(address)
-      return
+      return giveBack(address)
     }
     clients[ObjectIdentifier(client)] = client
     client.begin()
   }
 
+  private func giveBack(_ address: InternetAddress) {
+    addresses.close(address)
+    fleet.closeClient()
+  }
+
   func forget(_ client: ClientConnection) {
     clients[ObjectIdentifier(client)] = nil
-    addresses.close(client.peer)
+    giveBack(client.peer)
     if isDraining && clients.isEmpty { onDrained() }
   }
 
@@ -122,8 +125,6 @@ final class EdgeLoop {
     for client in Array(clients.values) { client.closeIfIdle() }
   }
 
-  /// Connections of clients.
-  var clientCount: Int { clients.count }
 }
 
 private final class DrainTimer: EventSource {

@@ -43,6 +43,10 @@ enum CoreBounds {
   /// Age up to which the list of models is used without asking again, and with a failing vendor.
   static let modelListFreshSeconds: UInt64 = 60
   static let modelListStaleSeconds: UInt64 = 600
+  /// Between two looks at a vendor that is not up.
+  static let vendorLookMilliseconds: UInt64 = 1000
+  /// A vendor that answers, but not well, is asked no more often: it counts our requests.
+  static let vendorAskSeconds: UInt64 = 30
   /// Failures in a row after which the vendor counts as failing.
   static let vendorFailuresMax = 3
   /// Cool-down after the vendor's 429 without a time of its own.

@@ -32,12 +32,16 @@ final class CoreLoop {
   private(set) var inFlight = 0
   private var controlCount = 0
   var ledgerStanding = LedgerStanding.open
+  /// Enforced by the edge, kept here; see `EdgeField.addressLimit`.
+  var addressLimit: RequestWindow
   /// Change sets that have reached the disk, or not.
   var onSetsFinished: ([(number: UInt64, failed: Bool)]) -> Void = { _ in }
   var onDrained: () -> Void = {}
   var onVendorChanged: () -> Void = {}
 
   private var spareScanners: [JSONMemberScanner] = []
+
+  private var vendorWatch: Alarm?
 
   // Scratch memory of whatever connection is in hand.
   var inbound = ByteBuffer(capacityBytes: CoreBounds.receiveBytesMax)
@@ -49,6 +53,7 @@ final class CoreLoop {
     self.events = events
     self.configuration = configuration
     self.accounts = accounts
+    addressLimit = accounts.settings.inForce.address
     self.ledger = ledger
     keys = accounts.keys
     limits = accounts.limits
@@ -186,6 +191,25 @@ final class CoreLoop {
 
   // MARK: Vendor
 
+  /// Looks after a vendor that is not known to work, so that its return is noticed without a
+  /// client; a vendor that works is asked by its traffic. Nothing is sent while nobody listens.
+  func watchVendor() {
+    let alarm = Alarm { [unowned self] in
+      if !health.isDraining, health.mayBeAsked(at: events.now) { modelList?.refresh() }
+      watchVendorLater()
+    }
+    guard (try? events.add(alarm)) != nil else { return }
+    vendorWatch = alarm
+    modelList?.refresh()
+    watchVendorLater()
+  }
+
+  private func watchVendorLater() {
+    guard let vendorWatch else { return }
+    let pause = CoreBounds.vendorLookMilliseconds
+    events.setDeadline(vendorWatch, events.now.adding(milliseconds: pause))
+  }
+
   /// The vendor is about to be restarted: nothing new goes there.
   func drainVendor() {
     health.isDraining = true
@@ -196,6 +220,7 @@ final class CoreLoop {
   func resumeVendor() {
     health.isDraining = false
     health.note(.starting)
+    modelList?.refresh()
     onVendorChanged()
     for call in callsForVendor { call.vendorResumed() }
   }

@@ -18,6 +18,8 @@ final class EdgeConnection: StreamSource {
   private var isAnswered = false
   private var breaksWhenDrained = false
   private(set) var isHead = false
+  /// What the edge knows of the limit that it enforces and core keeps.
+  private var toldAddressLimit: RequestWindow?
 
   init(_ descriptor: consuming OwnedDescriptor, of core: CoreLoop) {
     self.core = core
@@ -134,6 +136,10 @@ final class EdgeConnection: StreamSource {
     core.outbound.append("HTTP/1.1 ")
     core.outbound.append(decimal: status)
     core.outbound.append(" Status\r\n")
+    if toldAddressLimit == core.addressLimit { return }
+    toldAddressLimit = core.addressLimit
+    core.outbound.append(EdgeField.addressLimit)
+    core.outbound.append(": \(core.addressLimit.requests)/\(core.addressLimit.seconds)\r\n")
   }
 
   /// The answer is complete.

@@ -13,6 +13,7 @@ final class VendorHealth {
   /// Ordered by the supervisor: nothing new until it is back.
   var isDraining = false
   private var failures = 0
+  private var askedAt = Instant(nanoseconds: 0)
   /// The vendor's own limit was hit: nothing new before this.
   private(set) var throttledUntil = Instant(nanoseconds: 0)
 
@@ -32,6 +33,18 @@ final class VendorHealth {
     case .failing: "failing"
     case .down: "down"
     case .keyRejected: "key-rejected"
+    }
+  }
+
+  /// Whether core itself should ask: not while the vendor works, rarely while it answers badly.
+  func mayBeAsked(at now: Instant) -> Bool {
+    switch state {
+    case .up: return false
+    case .starting, .down: return true
+    case .failing, .keyRejected:
+      guard now >= askedAt.adding(seconds: CoreBounds.vendorAskSeconds) else { return false }
+      askedAt = now
+      return true
     }
   }
 
