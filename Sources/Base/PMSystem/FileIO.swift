@@ -110,14 +110,19 @@ public enum FileIO {
     }
   }
 
-  /// Makes a folder, or keeps the one that is there; folders above it are made for all to enter.
+  /// Makes a folder, or takes the one that is there, and gives it this mode and owner; one that
+  /// belongs to somebody else (`keepingFound`) stays as it is. Folders above are made for all to
+  /// enter.
   public static func makeFolder(
-    _ path: String, mode: UInt32, owner: Account? = nil
+    _ path: String, mode: UInt32, owner: Account? = nil, keepingFound: Bool = false
   ) throws(SystemError) {
     for (i, byte) in path.utf8.enumerated() where byte == UInt8(ascii: "/") && i > 0 {
       _ = unsafe mkdir(String(decoding: path.utf8.prefix(i), as: UTF8.self), 0o755)
     }
-    if unsafe mkdir(path, mode) != 0, pm_errno() != EEXIST { throw .last(.mkdir) }
+    if unsafe mkdir(path, mode) != 0 {
+      guard pm_errno() == EEXIST else { throw .last(.mkdir) }
+      if keepingFound { return }
+    }
     guard
       let folder = OwnedDescriptor(
         result: unsafe Glibc.open(path, O_RDONLY | O_CLOEXEC | O_DIRECTORY | O_NOFOLLOW))

@@ -16,8 +16,8 @@ extension Command {
 
   private static var keyCommands: [Command] {
     [
-      creation("keys create"),
-      creation("keys generate"),
+      creation("keys create", "Make a key and print its secret, once."),
+      creation("keys generate", "The same, by the name of the predecessor's key tool."),
       Command(
         name: "keys list", summary: "List all keys, without secrets.", form: "[--json]",
         flags: ["--json"], examples: ["pmctl keys list"], run: listKeys),
@@ -49,9 +49,9 @@ extension Command {
     ]
   }
 
-  private static func creation(_ name: String) -> Command {
+  private static func creation(_ name: String, _ summary: String) -> Command {
     Command(
-      name: name, summary: "Make a key and print its secret, once.",
+      name: name, summary: summary,
       form: "[-d, --description TEXT] [-e, --expires-days N] [-r, --rate-limit N] [--json]",
       flags: ["--json"], options: creationOptions, aliases: creationAliases,
       examples: ["pmctl \(name) -d \"n8n\" -e 365 -r 60"], run: createKey)

@@ -13,8 +13,7 @@ extension Command {
     order(.probe, "Ask a service now whether it lives.", mayBeAll: false),
     Command(
       name: "reload",
-      summary: "Read the configuration again; services that it changes restart, edge and core read "
-        + "their files again.",
+      summary: "Read the configuration and its files again; services that it changes restart.",
       form: waitForm, flags: waitFlags, options: timeoutOption, examples: ["pmctl reload"]
     ) { input in give(.reload, [nil], input) },
     Command(

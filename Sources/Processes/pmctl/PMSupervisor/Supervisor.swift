@@ -67,10 +67,12 @@ public final class Supervisor {
     let configuration = file.configuration
     let runtime = configuration.runtimeDirectory
     do throws(SystemError) {
-      try FileIO.makeFolder(runtime, mode: 0o755)
+      // A developer may have named any folder of his.
+      let isTheirs = configuration.profile == .development
+      try FileIO.makeFolder(runtime, mode: 0o755, keepingFound: isTheirs)
       try FileIO.makeFolder(
         configuration.stateDirectory, mode: 0o711,
-        owner: Credentials.owner(.core, configuration.profile))
+        owner: Credentials.owner(.core, configuration.profile), keepingFound: isTheirs)
       guard let lock = try FileIO.lock("\(runtime)/pmctl.lock") else {
         throw SystemError(.flock, 0)
       }
