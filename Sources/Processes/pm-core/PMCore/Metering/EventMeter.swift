@@ -24,6 +24,9 @@ struct EventMeter {
   private(set) var hasError = false
   /// Events with data, for estimates.
   private(set) var events: Int64 = 0
+  /// Events of the Anthropic family with output that no report has counted: its first report knows
+  /// the prompt only, and the next one comes at the end.
+  private(set) var unreportedOutputEvents: Int64 = 0
 
   init(_ dialect: Dialect, showsUsage: Bool) {
     self.dialect = dialect
@@ -90,6 +93,7 @@ struct EventMeter {
       } else if scanner.nameIs("type") {
         if scanner.captured == Array(#""message_stop""#.utf8) { isComplete = true }
         if scanner.captured == Array(#""error""#.utf8) { hasError = true }
+        if scanner.captured == Array(#""content_block_delta""#.utf8) { unreportedOutputEvents += 1 }
       } else if scanner.nameIs("usage") {
         if let found = UsageReport(scanner.captured.span) { note(found) }
       } else if scanner.nameIs("message"), scanner.isCaptureWhole {
@@ -101,6 +105,7 @@ struct EventMeter {
   }
 
   private mutating func note(_ found: UsageReport) {
+    unreportedOutputEvents = 0
     if report == nil { report = found } else { report?.update(found) }
   }
 

@@ -90,7 +90,13 @@ final class EventAnswer {
   /// The last report, else the estimate: a token for each event with data.
   func usage(of call: Call) -> Usage {
     if let report = meter.report {
-      return report.usage(bodyBytes: call.facts.bodyBytes, isAudio: false)
+      var usage = report.usage(bodyBytes: call.facts.bodyBytes, isAudio: false)
+      if meter.unreportedOutputEvents > 0 {
+        usage.output += meter.unreportedOutputEvents
+        usage.source = .estimate
+        usage.flags.insert(.unknown)
+      }
+      return usage
     }
     var estimate = call.promptEstimate()
     estimate.output = max(0, meter.events - (meter.isComplete ? 1 : 0))
