@@ -266,6 +266,20 @@ struct ControlRightsTests {
     #expect(bench.ask("POST", "/prices", ["model": "m", "input": 1], uid: 4242).status == 403)
   }
 
+  @Test("Every act is found by its own method and path, and by no other's")
+  func acts() {
+    let acts: [CoreControl.Act] = [
+      .listKeys, .createKey, .importKeys, .showKey("a.b"), .changeKey("a"), .deleteKey("a"),
+      .revokeKey("a"), .enableKey("a"), .rotateKey("a"), .adoptKey("import"), .readSettings,
+      .changeSettings, .readUsage, .readRows, .listPrices, .addPrice, .readAudit, .readStatus,
+    ]
+    for act in acts {
+      let (found, methods) = CoreControl.Act.find(method: act.method, path: act.path)
+      #expect(found == act && methods.contains(act.method))
+    }
+    #expect(Set(acts.map { "\($0.method) \($0.path)" }).count == acts.count)
+  }
+
   @Test("Unknown paths and methods")
   func paths() throws {
     let bench = try Bench(Scratch())

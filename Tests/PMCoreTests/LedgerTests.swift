@@ -152,6 +152,22 @@ struct LedgerTests {
     #expect(bench.ask("GET", "/status").json["ledger"]?["state"] == "open")
   }
 
+  @Test("The log stays bounded under load without a pause")
+  func boundedLog() throws {
+    let bench = try Bench(Scratch())
+    var random = SeededRandom(seed: 9)
+    for _ in 0..<250 {
+      // Ids from everywhere, so that each commit writes many pages.
+      let ids = (0..<200).map { _ in RequestID(UInt128.random(in: .min ... .max, using: &random)) }
+      _ = bench.commit(
+        ids.enumerated().map { .reserve(reservation($0.element), token: UInt64($0.offset)) })
+    }
+    let log = bench.scratch.file("ledger.sqlite-wal")
+    let written = try FileIO.read(log, bytesMax: 1 << 30).count
+    // Twice the bound would be reached without a checkpoint.
+    #expect(written > Ledger.logPagesMax * 4000 && written < Ledger.logPagesMax * 5000)
+  }
+
   @Test("A damaged file is not written any more, and nothing heals it")
   func condemned() throws {
     let bench = try Bench(Scratch())

@@ -158,7 +158,11 @@ struct TransactionTests {
     let database = try open(scratch)
     try database.execute("INSERT INTO item VALUES (1, zeroblob(50000))")
     let before = try FileIO.read(scratch.file("db"), bytesMax: 1 << 24).count
+    let log = try FileIO.read(scratch.file("db-wal"), bytesMax: 1 << 24).count
+    // A frame of the log is a page and 24 bytes; the log has a head of 32 (sqlite.org/fileformat2).
+    #expect(database.logPages == (log - 32) / (4096 + 24) && database.logPages > 12)
     try database.checkpoint()
+    #expect(database.logPages == 0)
     #expect(try FileIO.read(scratch.file("db"), bytesMax: 1 << 24).count > before + 40_000)
   }
 }

@@ -9,9 +9,11 @@ internal import CSQLite
   /// write-ahead log, so only a foreign tool is ever waited for.
   private static let busyMillisecondsMax: Int32 = 1000
   /// What stays of the log on disk after a checkpoint; a log that grew in a burst is cut back.
-  private static let logBytesMax = 16 << 20
+  private static let logBytesMax = 32 << 20
 
   let handle: OpaquePointer
+  /// Pages in the log after the last commit, of 4096 bytes each; 0 once they were moved.
+  public private(set) var logPages = 0
 
   /// Opens the file; a writing connection creates it if it is missing.
   public init(path: String, _ access: Access = .readWrite) throws(StoreError) {
@@ -32,12 +34,25 @@ internal import CSQLite
       try execute(
         "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=0")
       try execute("PRAGMA journal_size_limit=\(Self.logBytesMax)")
+      watchLog()
     }
   }
 
   deinit {
     // Statements hold a reference to this object, so none is left.
     unsafe sqlite3_close_v2(handle)
+  }
+
+  private func watchLog() {
+    // The hook is called within calls on this object only, so the object outlives it.
+    let context = unsafe Unmanaged.passUnretained(self).toOpaque()
+    unsafe sqlite3_wal_hook(
+      handle,
+      { context, _, _, pages in
+        guard let context = unsafe context else { return SQLITE_OK }
+        unsafe Unmanaged<Database>.fromOpaque(context).takeUnretainedValue().logPages = Int(pages)
+        return SQLITE_OK
+      }, context)
   }
 
   /// Runs statements that give no rows.
@@ -87,6 +102,7 @@ internal import CSQLite
   public func checkpoint() throws(StoreError) {
     try check(
       unsafe sqlite3_wal_checkpoint_v2(handle, nil, SQLITE_CHECKPOINT_PASSIVE, nil, nil))
+    logPages = 0
   }
 
   /// Looks through the whole structure; throws `.damaged` if it does not hold. Takes time in

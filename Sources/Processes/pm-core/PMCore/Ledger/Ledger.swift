@@ -17,8 +17,9 @@ enum LedgerStanding: Equatable, Sendable {
 final class Ledger: Sendable {
   /// Quiet time after which the log is moved into the file.
   static let checkpointQuietMilliseconds: UInt64 = 1000
-  /// Operations after which that happens under load too: about 40 MiB of log.
-  static let operationsPerCheckpointMax = 20_000
+  /// Pages of log after which that happens under load too: 32 MiB. The log is then written anew from
+  /// its start, so that the file does not grow.
+  static let logPagesMax = 8192
   /// A failed ledger is opened anew after this long, doubled up to the maximum.
   static let healMillisecondsFirst: UInt64 = 250
   static let healMillisecondsMax: UInt64 = 5000
@@ -122,7 +123,6 @@ final class Ledger: Sendable {
     var failedWriter: LedgerWriter?
     var stranded: [StrandedRequest] = []
     var healMilliseconds = Ledger.healMillisecondsFirst
-    var operationsSinceCheckpoint = 0
     /// When to heal or to move the log.
     var alarmAt = Instant.never
     var batch: [LedgerOperation] = []
@@ -171,7 +171,7 @@ final class Ledger: Sendable {
         for operation in batch { complete(operation, failed: !done, desk) }
       }
       publish(desk)
-      if desk.operationsSinceCheckpoint >= Self.operationsPerCheckpointMax { checkpoint(desk) }
+      if let writer = desk.writer, writer.database.logPages >= Self.logPagesMax { checkpoint(desk) }
     }
   }
 
@@ -226,7 +226,6 @@ final class Ledger: Sendable {
   }
 
   private func complete(_ operation: LedgerOperation, failed: Bool, _ desk: Desk) {
-    desk.operationsSinceCheckpoint += 1
     switch operation {
     case .reserve(let row, let token):
       desk.completions.append(LedgerCompletion(token: token, failed: failed))
@@ -262,8 +261,7 @@ final class Ledger: Sendable {
   }
 
   private func checkpoint(_ desk: Desk) {
-    if desk.operationsSinceCheckpoint == 0 { return desk.alarmAt = .never }
-    desk.operationsSinceCheckpoint = 0
+    if desk.writer?.database.logPages == 0 { return desk.alarmAt = .never }
     // A log that cannot be moved grows without bound, so that counts as a failure of the ledger.
     let done = attempt(desk) { (writer) throws(StoreError) in try writer.checkpoint() }
     if done { desk.alarmAt = .never }
