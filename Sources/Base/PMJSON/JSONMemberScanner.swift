@@ -15,6 +15,8 @@ public struct JSONMemberScanner: Sendable {
   /// Members of the outermost object.
   public static let membersMax = 256
 
+  private static let captureBytesFirst = 128
+
   /// What was found.
   public enum Event: Equatable, Sendable {
     /// The bytes are used up.
@@ -111,6 +113,8 @@ public struct JSONMemberScanner: Sendable {
   public mutating func captureValue(bytesMax: Int) {
     captureBytesMax = bytesMax
     captured.removeAll(keepingCapacity: true)
+    // Most values asked for fit, so that they are not moved while they grow.
+    captured.reserveCapacity(min(bytesMax, Self.captureBytesFirst))
     isCaptureWhole = true
   }
 
@@ -169,7 +173,11 @@ public struct JSONMemberScanner: Sendable {
     case .literal: return try stepLiteral(byte)
     case .skim: return try stepSkim(byte)
     case .skimString:
-      if byte == UInt8(ascii: "\"") { state = .skim } else if byte == UInt8(ascii: "\\") { state = .skimEscape }
+      if byte == UInt8(ascii: "\"") {
+        state = .skim
+      } else if byte == UInt8(ascii: "\\") {
+        state = .skimEscape
+      }
     case .skimEscape: state = .skimString
     case .start, .nameOrEnd, .nameStart, .colon, .value, .valueOrEnd, .afterValue, .done:
       if !isBlank(byte) { return try stepStructure(byte) }

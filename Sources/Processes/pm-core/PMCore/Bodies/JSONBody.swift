@@ -14,6 +14,7 @@ struct JSONBody: BodyEditor {
   private var facts = RequestFacts()
   private var interest = Interest.none
   private var hasStreamOptions = false
+  private var passedNullOptions = false
   private var isWithholding = false
 
   /// `scanner` is strict and starts over.
@@ -48,7 +49,7 @@ struct JSONBody: BodyEditor {
       case .member:
         try noteValue()
         if isWithholding {
-          out.append(mergedStreamOptions())
+          out.append(try mergedStreamOptions())
           passed = position
           isWithholding = false
         }
@@ -113,15 +114,34 @@ struct JSONBody: BodyEditor {
     guard scanner.isCaptureWhole else { throw kind == .model ? .modelMissing : .notJSON }
     switch kind {
     case .model: facts.model = try modelName()
-    case .stream: facts.isStream = scanner.captured == Array("true".utf8)
+    case .stream: try noteStream()
     case .outputTokensMax:
       let cap = Int64(String(decoding: scanner.captured, as: UTF8.self))
       // Both names given: the smaller one is safe to assume for neither, so the larger counts.
       facts.outputTokensMax = [facts.outputTokensMax, cap].compactMap { $0 }.max()
-    case .choices:
-      facts.choices = max(1, Int64(String(decoding: scanner.captured, as: UTF8.self)) ?? 1)
+    case .choices: facts.choices = try choices()
     case .streamOptions, .none: break
     }
+  }
+
+  /// Only the words of JSON: `"true"` or `1` would mean a stream to a laxer reader.
+  private mutating func noteStream() throws(BodyFault) {
+    switch String(decoding: scanner.captured, as: UTF8.self) {
+    case "true":
+      // The null has gone on, and usage can no more be asked for.
+      if passedNullOptions { throw .ambiguous }
+      facts.isStream = true
+    case "false", "null": break
+    default: throw .ambiguous
+    }
+  }
+
+  private func choices() throws(BodyFault) -> Int64 {
+    let text = String(decoding: scanner.captured, as: UTF8.self)
+    if text == "null" { return 1 }
+    // A laxer reader takes `5.0` and `"5"` for five; a reservation for one would be too small.
+    guard let number = Int64(text) else { throw .ambiguous }
+    return max(1, number)
   }
 
   private func modelName() throws(BodyFault) -> [UInt8] {
@@ -134,11 +154,17 @@ struct JSONBody: BodyEditor {
   }
 
   /// The client's options with usage asked for.
-  private mutating func mergedStreamOptions() -> String {
+  private mutating func mergedStreamOptions() throws(BodyFault) -> String {
+    let text = String(decoding: scanner.captured, as: UTF8.self)
+    if text == "null" {
+      // As if absent; without a stream the vendor refuses anything else here.
+      passedNullOptions = !facts.isStream
+      return facts.isStream ? #"{"include_usage":true}"# : text
+    }
+    // Not an object: the vendor refuses it in its own words.
+    guard text.hasPrefix("{") else { return text }
     guard case .object(var options)? = try? JSONReader.read(scanner.captured) else {
-      // Not an object: the vendor refuses it in its own words, or takes null as absent.
-      let text = String(decoding: scanner.captured, as: UTF8.self)
-      return text == "null" ? #"{"include_usage":true}"# : text
+      throw .ambiguous
     }
     facts.asksForUsage = options["include_usage"] == .bool(true)
     options["include_usage"] = true

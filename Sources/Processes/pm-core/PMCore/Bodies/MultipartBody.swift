@@ -2,24 +2,26 @@ import PMHTTP
 import PMSystem
 
 /// A `multipart/form-data` body under way (RFC 7578), passed on as it is. Its parts are followed so
-/// that the model is known and nothing is passed that could not be metered.
-struct MultipartBody: BodyEditor {
+/// that the model is known and nothing is passed that could not be metered. Strict, because a laxer
+/// reader behind us must not find parts that we did not: the body begins with its first delimiter,
+/// each delimiter ends its line, heads are those of HTTP, and names are plain.
+final class MultipartBody: BodyEditor {
   private enum State {
-    case preamble, partHead, partBody, epilogue
+    case start, partHead, partBody, epilogue
   }
   private enum Part {
     case model, stream, format, language, file, other
   }
 
   private let delimiter: [UInt8]
-  private var state = State.preamble
+  private var state = State.start
   /// Bytes that may hold the start of a delimiter or of a part's head.
   private var tail: [UInt8] = []
   private var part = Part.other
   private var field: [UInt8] = []
   private var partCount = 0
-  private var models = 0
-  private var files = 0
+  /// The parts that we know; each may come once, because readers differ on which one counts.
+  private var seen: Set<Part> = []
   private var format: [UInt8] = []
   private var hasLanguage = false
   private var isStreamed = false
@@ -56,23 +58,23 @@ struct MultipartBody: BodyEditor {
     return nil
   }
 
-  mutating func take(
+  func take(
     _ bytes: borrowing Span<UInt8>, into out: inout ByteBuffer
   ) throws(BodyFault) {
     facts.bodyBytes += bytes.count
-    out.append(bytes)
+    if state == .epilogue { return }
     var position = 0
-    while position < bytes.count {
-      switch state {
-      case .preamble, .partBody: position = try takeText(bytes, from: position)
-      case .partHead: position = try takePartHead(bytes, from: position)
-      case .epilogue: return
-      }
+    while position < bytes.count, state != .epilogue {
+      position = state == .partHead
+        ? try takePartHead(bytes, from: position) : try takeText(bytes, from: position)
     }
+    out.append(bytes.extracting(0..<position))
+    // Behind the last delimiter nothing counts, and nothing goes on.
+    if state == .epilogue { out.append("\r\n") }
   }
 
   /// Looks for the next delimiter. What cannot be part of one goes to the part.
-  private mutating func takeText(
+  private func takeText(
     _ bytes: borrowing Span<UInt8>, from start: Int
   ) throws(BodyFault) -> Int {
     var position = start
@@ -99,9 +101,10 @@ struct MultipartBody: BodyEditor {
       } else {
         // Only the first byte of the delimiter is a carriage return, so nothing inside the tail
         // can start another one.
+        guard state == .partBody else { throw .badForm }
         let broken = tail
         tail.removeAll(keepingCapacity: true)
-        if state == .partBody { try keep(broken.span) }
+        try keep(broken.span)
         if byte != 0x0D {
           try keep(bytes.extracting(position..<position + 1))
           position += 1
@@ -112,7 +115,7 @@ struct MultipartBody: BodyEditor {
   }
 
   /// The rest of the delimiter's line and the part's fields, up to the empty line.
-  private mutating func takePartHead(
+  private func takePartHead(
     _ bytes: borrowing Span<UInt8>, from start: Int
   ) throws(BodyFault) -> Int {
     var position = start
@@ -120,13 +123,14 @@ struct MultipartBody: BodyEditor {
       tail.append(bytes[position])
       position += 1
       guard tail.count <= BodyBounds.partHeadBytesMax else { throw .badForm }
-      if tail.count == 2, tail[0] == 0x2D, tail[1] == 0x2D {
+      if tail.count == 2, tail[0] != 0x0D || tail[1] != 0x0A {
+        guard tail[0] == 0x2D, tail[1] == 0x2D else { throw .badForm }
         tail.removeAll(keepingCapacity: true)
         state = .epilogue
         return position
       }
       if tail.count >= 4, tail.suffix(4) == [0x0D, 0x0A, 0x0D, 0x0A] {
-        try beginPart(String(decoding: tail, as: UTF8.self))
+        try beginPart(Array(tail.dropFirst(2)))
         tail.removeAll(keepingCapacity: true)
         state = .partBody
         return position
@@ -135,40 +139,22 @@ struct MultipartBody: BodyEditor {
     return position
   }
 
-  private mutating func beginPart(_ head: String) throws(BodyFault) {
+  private func beginPart(_ head: [UInt8]) throws(BodyFault) {
     partCount += 1
     guard partCount <= BodyBounds.partsMax else { throw .badForm }
     field.removeAll(keepingCapacity: true)
-    part = .other
-    for line in head.split(separator: "\r\n") {
-      guard line.lowercased().hasPrefix("content-disposition:") else { continue }
-      switch Self.name(in: line) {
-      case "model":
-        part = .model
-        models += 1
-      case "file":
-        part = .file
-        files += 1
-      case "stream": part = .stream
-      case "response_format": part = .format
-      case "language": part = .language
-      case .none: throw .badForm
-      default: break
-      }
+    switch try FormPartName(head: head.span).text {
+    case "model": part = .model
+    case "file": part = .file
+    case "stream": part = .stream
+    case "response_format": part = .format
+    case "language": part = .language
+    default: part = .other
     }
+    guard part == .other || seen.insert(part).inserted else { throw .badForm }
   }
 
-  private static func name(in line: Substring) -> Substring? {
-    for parameter in line.split(separator: ";").dropFirst() {
-      let trimmed = parameter.drop { $0 == " " }
-      guard trimmed.hasPrefix("name=") else { continue }
-      let value = trimmed.dropFirst(5)
-      return value.first == "\"" && value.last == "\"" ? value.dropFirst().dropLast() : value
-    }
-    return nil
-  }
-
-  private mutating func keep(_ bytes: borrowing Span<UInt8>) throws(BodyFault) {
+  private func keep(_ bytes: borrowing Span<UInt8>) throws(BodyFault) {
     guard state == .partBody, !bytes.isEmpty else { return }
     switch part {
     case .file: wave.take(bytes)
@@ -179,19 +165,21 @@ struct MultipartBody: BodyEditor {
     }
   }
 
-  private mutating func endPart() throws(BodyFault) {
+  private func endPart() throws(BodyFault) {
     guard state == .partBody else { return }
     switch part {
     case .model: facts.model = field
-    case .stream: isStreamed = isStreamed || !["", "false", "False", "0"].contains(String(decoding: field, as: UTF8.self))
+    case .stream:
+      let text = String(decoding: field, as: UTF8.self)
+      isStreamed = !["", "false", "False", "0"].contains(text)
     case .format: format = field
     case .language: hasLanguage = !field.isEmpty
     case .file, .other: break
     }
   }
 
-  mutating func finish() throws(BodyFault) -> RequestFacts {
-    guard state == .epilogue, models == 1, files == 1 else { throw .badForm }
+  func finish() throws(BodyFault) -> RequestFacts {
+    guard state == .epilogue, seen.contains(.model), seen.contains(.file) else { throw .badForm }
     guard isModelName(facts.model) else { throw .modelMissing }
     if isStreamed { throw .streamedForm }
     switch String(decoding: format, as: UTF8.self) {

@@ -6,8 +6,8 @@ import PMWire
 /// What a call does with the vendor's answer.
 extension Call {
   func leaveVendor() {
-    // A stream is cancelled: tokens for nobody. Any other answer comes whole or not at all, and what
-    // it costs is only known from its end.
+    // A stream is cancelled: tokens for nobody. Any other answer comes whole or not at all, and
+    // what it costs is only known from its end.
     if !facts.isStream, core.takeDrain() {
       isDrain = true
       vendor?.expect(within: CoreBounds.drainSecondsMax)
@@ -45,7 +45,8 @@ extension Call {
       core.health.succeeded()
       let type = head.fields.first(.contentType)
       let isEvents = type.map { Self.isEventStream(bytes, $0) } ?? false
-      answer = isEvents
+      answer =
+        isEvents
         ? .events(EventAnswer(route.dialect, showsUsage: facts.asksForUsage))
         : .whole(WholeAnswer(length: head.fields.contentLength))
     } else {
@@ -100,9 +101,13 @@ extension Call {
     core.outbound.clear()
     if !whole.hasBegun {
       whole.hasBegun = true
-      writeAnswerHead(length: whole.length)
+      writeAnswerHead(length: whole.length, to: &core.outbound)
     }
-    if whole.length == nil { writeClientChunk(whole.held) } else { core.outbound.append(whole.held.span) }
+    if whole.length == nil {
+      writeClientChunk(whole.held)
+    } else {
+      core.outbound.append(whole.held.span)
+    }
     whole.held.clear()
     client.write(core.outbound)
   }
@@ -111,7 +116,8 @@ extension Call {
     let usage: Usage
     var flags: Usage.Flags = client == nil ? .clientGone : []
     if let report = whole.meter.report {
-      usage = report.usage(flags: flags, bodyBytes: facts.bodyBytes, isAudio: route == .transcriptions)
+      usage = report.usage(
+        flags: flags, bodyBytes: facts.bodyBytes, isAudio: route == .transcriptions)
     } else if whole.meter.isWhole {
       flags.insert(.unknown)
       var estimate = promptEstimate()
@@ -141,7 +147,7 @@ extension Call {
     stream.lastEventAt = core.events.now
     if !stream.hasBegun && client != nil {
       stream.hasBegun = true
-      writeStreamHead()
+      writeStreamHead(to: &core.outbound)
     }
     if !stream.passing.isEmpty {
       writeClientChunk(stream.passing)
@@ -178,7 +184,8 @@ extension Call {
     }
     stream.terminator.clear()
     let text = error.body(route.dialect, requestID: id.text)
-    stream.terminator.append(route.dialect == .anthropic ? "event: error\ndata: \(text)\n\n" : "data: \(text)\n\n")
+    stream.terminator.append(
+      route.dialect == .anthropic ? "event: error\ndata: \(text)\n\n" : "data: \(text)\n\n")
     ending = .abort
     settle(usage, status: error.status)
   }
@@ -207,7 +214,8 @@ extension Call {
       core.health.unreachable()
       return refuse(.vendorStarting)
     }
-    guard phase == .asking || phase == .answering || phase == .reserving || phase == .waitingForVendor
+    guard
+      phase == .asking || phase == .answering || phase == .reserving || phase == .waitingForVendor
     else { return }
     if case .events(let stream) = answer, hasBegun {
       return endStream(stream, .streamTruncated)
@@ -221,7 +229,8 @@ extension Call {
     var usage = Usage()
     usage.flags = client == nil ? [.failed, .unknown, .clientGone] : [.failed, .unknown]
     let hasAnswered = answer?.hasBegun ?? false
-    ending = hasAnswered ? .abort : .error(hasBegun ? .vendorTruncated : .vendorConnectionLost, text: nil)
+    ending =
+      hasAnswered ? .abort : .error(hasBegun ? .vendorTruncated : .vendorConnectionLost, text: nil)
     settle(usage, status: 502)
   }
 
@@ -258,7 +267,9 @@ extension Call {
   private func sendKeepAlive() {
     guard let client else { return }
     var line = ByteBuffer()
-    line.append(route.dialect == .anthropic ? "event: ping\ndata: {\"type\": \"ping\"}\n\n" : ": keep-alive\n\n")
+    line.append(
+      route.dialect == .anthropic
+        ? "event: ping\ndata: {\"type\": \"ping\"}\n\n" : ": keep-alive\n\n")
     core.outbound.clear()
     writeClientChunk(line)
     client.write(core.outbound)
@@ -271,27 +282,32 @@ extension Call {
 
   // MARK: Towards the client
 
-  private func writeAnswerHead(length: Int?) {
-    client?.writeStatus(200)
-    core.outbound.append("Content-Type: application/json\r\nCache-Control: no-store\r\n")
+  private func writeAnswerHead(length: Int?, to out: inout ByteBuffer) {
+    client?.writeStatus(200, to: &out)
+    out.append("Content-Type: application/json\r\nCache-Control: no-store\r\n")
     if let length {
-      core.outbound.append("Content-Length: ")
-      core.outbound.append(decimal: length)
-      core.outbound.append("\r\n")
+      out.append("Content-Length: ")
+      out.append(decimal: length)
+      out.append("\r\n")
     } else {
-      core.outbound.append("Transfer-Encoding: chunked\r\n")
+      out.append("Transfer-Encoding: chunked\r\n")
     }
-    decision.write(to: &core.outbound)
-    core.outbound.append("\r\n")
+    decision.write(to: &out)
+    out.append("\r\n")
   }
 
-  private func writeStreamHead() {
-    client?.writeStatus(200)
-    core.outbound.append(
-      "Content-Type: text/event-stream; charset=utf-8\r\nCache-Control: no-cache, no-transform\r\nX-Accel-Buffering: no\r\nTransfer-Encoding: chunked\r\n"
-    )
-    decision.write(to: &core.outbound)
-    core.outbound.append("\r\n")
+  private func writeStreamHead(to out: inout ByteBuffer) {
+    client?.writeStatus(200, to: &out)
+    out.append(
+      """
+      Content-Type: text/event-stream; charset=utf-8\r
+      Cache-Control: no-cache, no-transform\r
+      X-Accel-Buffering: no\r
+      Transfer-Encoding: chunked\r
+
+      """)
+    decision.write(to: &out)
+    out.append("\r\n")
   }
 
   private func writeClientChunk(_ bytes: borrowing ByteBuffer) {
@@ -316,7 +332,7 @@ extension Call {
     core.outbound.clear()
     switch answer {
     case .whole(let whole):
-      if !whole.hasBegun { writeAnswerHead(length: whole.held.count) }
+      if !whole.hasBegun { writeAnswerHead(length: whole.held.count, to: &core.outbound) }
       if whole.hasBegun && whole.length == nil {
         if !whole.held.isEmpty { writeClientChunk(whole.held) }
         core.outbound.append("0\r\n\r\n")
@@ -336,7 +352,7 @@ extension Call {
   private func tellBreak(_ client: EdgeConnection) {
     if case .events(let stream) = answer {
       core.outbound.clear()
-      if !stream.hasBegun { writeStreamHead() }
+      if !stream.hasBegun { writeStreamHead(to: &core.outbound) }
       writeClientChunk(stream.terminator)
       client.write(core.outbound)
     }
@@ -347,6 +363,8 @@ extension Call {
     guard let text else {
       return client.respond(error, route.dialect, id, fields: decision.fields)
     }
-    client.respond(error.status, decision.fields, error.body(route.dialect, requestID: id.text, vendorText: text))
+    client.respond(
+      error.status, decision.fields, error.body(route.dialect, requestID: id.text, vendorText: text)
+    )
   }
 }

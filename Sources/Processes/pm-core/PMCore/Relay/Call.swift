@@ -85,7 +85,8 @@ final class Call: VendorTask {
     let typeRange = head.fields.first(.contentType) ?? 0..<0
     if route == .transcriptions {
       let type = String(copying: headBytes.extracting(typeRange))
-      guard type.lowercased().hasPrefix("multipart/form-data"), let form = MultipartBody(contentType: type),
+      guard type.lowercased().hasPrefix("multipart/form-data"),
+        let form = MultipartBody(contentType: type),
         let boundary = MultipartBody.boundary(in: type)
       else { return refuseAtDoor(.contentType) }
       self.form = form
@@ -94,7 +95,8 @@ final class Call: VendorTask {
     } else {
       // Whatever a client calls it, the body itself must be JSON.
       let start = typeRange.lowerBound
-      guard typeRange.count < 10 || !headBytes.equals(start..<start + 10, ignoringCase: "multipart/")
+      guard
+        typeRange.count < 10 || !headBytes.equals(start..<start + 10, ignoringCase: "multipart/")
       else { return refuseAtDoor(.contentType) }
       json = JSONBody(route, core.takeScanner())
       bodyBytesMax = core.configuration.limits.jsonBodyBytesMax
@@ -147,7 +149,7 @@ final class Call: VendorTask {
       guard connect() else { return }
       isChunked = true
       core.outbound.clear()
-      writeHead(contentLength: nil)
+      writeHead(contentLength: nil, to: &core.outbound)
       vendor?.write(core.outbound)
     }
     writeChunk(held.count - BodyBounds.withheldTailBytes)
@@ -203,10 +205,12 @@ final class Call: VendorTask {
       usage.audioMilliseconds = facts.audioMilliseconds ?? seconds * 1000
       usage.bytes = Int64(facts.bodyBytes)
     } else {
-      usage.fresh = max(Int64(facts.bodyBytes), facts.hasImages ? CoreBounds.imagePromptTokensAssumed : 0)
+      usage.fresh = max(
+        Int64(facts.bodyBytes), facts.hasImages ? CoreBounds.imagePromptTokensAssumed : 0)
       if route != .embeddings {
         let each = facts.outputTokensMax ?? CoreBounds.outputTokensAssumedMax
-        usage.output = each.multipliedReportingOverflow(by: facts.choices).overflow
+        usage.output =
+          each.multipliedReportingOverflow(by: facts.choices).overflow
           ? .max : each * facts.choices
       }
     }
@@ -247,7 +251,7 @@ final class Call: VendorTask {
     if vendor == nil {
       guard connect() else { return }
       core.outbound.clear()
-      writeHead(contentLength: held.count)
+      writeHead(contentLength: held.count, to: &core.outbound)
       core.outbound.append(held.span)
       vendor?.write(core.outbound)
     } else {
@@ -297,26 +301,26 @@ final class Call: VendorTask {
   }
 
   /// Everything here is ours: no byte of the client's head reaches the vendor.
-  private func writeHead(contentLength: Int?) {
-    core.outbound.append("POST ")
-    core.outbound.append(route.path)
-    core.outbound.append(" HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: application/json\r\nX-Request-ID: ")
-    id.write(to: &core.outbound)
-    core.outbound.append("\r\n")
+  private func writeHead(contentLength: Int?, to out: inout ByteBuffer) {
+    out.append("POST ")
+    out.append(route.path)
+    out.append(" HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: application/json\r\nX-Request-ID: ")
+    id.write(to: &out)
+    out.append("\r\n")
     if route == .transcriptions {
-      core.outbound.append("Content-Type: multipart/form-data; boundary=\"")
-      core.outbound.append(boundary)
-      core.outbound.append("\"\r\n")
+      out.append("Content-Type: multipart/form-data; boundary=\"")
+      out.append(boundary)
+      out.append("\"\r\n")
     } else {
-      core.outbound.append("Content-Type: application/json\r\n")
+      out.append("Content-Type: application/json\r\n")
     }
-    core.outbound.append(anthropicFields)
+    if !anthropicFields.isEmpty { out.append(anthropicFields) }
     if let contentLength {
-      core.outbound.append("Content-Length: ")
-      core.outbound.append(decimal: contentLength)
-      core.outbound.append("\r\n\r\n")
+      out.append("Content-Length: ")
+      out.append(decimal: contentLength)
+      out.append("\r\n\r\n")
     } else {
-      core.outbound.append("Transfer-Encoding: chunked\r\n\r\n")
+      out.append("Transfer-Encoding: chunked\r\n\r\n")
     }
   }
 
@@ -359,7 +363,8 @@ final class Call: VendorTask {
     switch price?.cost(of: usage) {
     case .nanoEuro(let sum): cost = sum
     case .unpriced, .none:
-      let isFree = usage.fresh == 0 && usage.cached == 0 && usage.output == 0
+      let isFree =
+        usage.fresh == 0 && usage.cached == 0 && usage.output == 0
         && usage.audioMilliseconds == 0 && usage.bytes == 0
       if isFree { cost = 0 } else { usage.flags.insert(.unpriced) }
     // No honest usage is that large: what was reserved is charged.

@@ -40,7 +40,9 @@ final class ControlConnection: StreamSource {
     case .ended, .failed: close()
     case .bytes:
       expect()
-      do { try advance() } catch { answer(.error(400, "malformed_request", "This is not HTTP/1.1.")) }
+      do { try advance() } catch {
+        answer(.error(400, "malformed_request", "This is not HTTP/1.1."))
+      }
     }
   }
 

@@ -25,7 +25,9 @@ extension EdgeConnection {
   }
 
   /// The edge's id of the request; one of ours if it gave none, as when core is run by hand.
-  private static func requestID(_ head: RequestHead, _ headBytes: borrowing Span<UInt8>) -> RequestID {
+  private static func requestID(_ head: RequestHead, _ headBytes: borrowing Span<UInt8>)
+    -> RequestID
+  {
     for index in 0..<head.fields.count where head.fields[index].name == .internalName {
       let field = head.fields[index]
       if headBytes.equals(field.nameRange, ignoringCase: "pm-request-id"),
@@ -59,7 +61,8 @@ extension EdgeConnection {
     var secret: Range<Int>?
     if let range = head.fields.first(.authorization), range.count >= 6,
       headBytes.equals(range.lowerBound..<range.lowerBound + 6, ignoringCase: "bearer"),
-      range.count == 6 || headBytes[range.lowerBound + 6] == 0x20 || headBytes[range.lowerBound + 6] == 0x09
+      range.count == 6 || headBytes[range.lowerBound + 6] == 0x20
+        || headBytes[range.lowerBound + 6] == 0x09
     {
       secret = headBytes.trimmingBlanks(range.lowerBound + 6..<range.upperBound)
     } else if let range = head.fields.first(.xApiKey) {

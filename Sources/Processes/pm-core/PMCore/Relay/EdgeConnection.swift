@@ -114,7 +114,7 @@ final class EdgeConnection: StreamSource {
   func respond(_ status: Int, _ fields: String, _ json: String) {
     if isClosed { return }
     core.outbound.clear()
-    writeStatus(status)
+    writeStatus(status, to: &core.outbound)
     core.outbound.append("Content-Type: application/json\r\nContent-Length: ")
     core.outbound.append(decimal: json.utf8.count)
     core.outbound.append("\r\n")
@@ -132,14 +132,14 @@ final class EdgeConnection: StreamSource {
     respond(error.status, fields, error.body(dialect, requestID: id.text))
   }
 
-  func writeStatus(_ status: Int) {
-    core.outbound.append("HTTP/1.1 ")
-    core.outbound.append(decimal: status)
-    core.outbound.append(" Status\r\n")
+  func writeStatus(_ status: Int, to out: inout ByteBuffer) {
+    out.append("HTTP/1.1 ")
+    out.append(decimal: status)
+    out.append(" Status\r\n")
     if toldAddressLimit == core.addressLimit { return }
     toldAddressLimit = core.addressLimit
-    core.outbound.append(EdgeField.addressLimit)
-    core.outbound.append(": \(core.addressLimit.requests)/\(core.addressLimit.seconds)\r\n")
+    out.append(EdgeField.addressLimit)
+    out.append(": \(core.addressLimit.requests)/\(core.addressLimit.seconds)\r\n")
   }
 
   /// The answer is complete.

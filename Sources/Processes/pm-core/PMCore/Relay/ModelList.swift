@@ -23,7 +23,8 @@ final class ModelList: VendorTask {
 
   init(of core: CoreLoop) { self.core = core }
 
-  func answer(_ client: EdgeConnection, model: String?, _ decision: LimitDecision, _ id: RequestID) {
+  func answer(_ client: EdgeConnection, model: String?, _ decision: LimitDecision, _ id: RequestID)
+  {
     let waiter = Waiter(client: client, model: model, decision: decision, id: id)
     if ageSeconds < CoreBounds.modelListFreshSeconds { return tell(waiter) }
     waiters.append(waiter)
@@ -41,7 +42,8 @@ final class ModelList: VendorTask {
       self.connection = connection
       body.clear()
       var request = ByteBuffer()
-      request.append("GET /v1/models HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: application/json\r\n\r\n")
+      request.append(
+        "GET /v1/models HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: application/json\r\n\r\n")
       connection.write(request)
     } catch {
       core.health.unreachable()

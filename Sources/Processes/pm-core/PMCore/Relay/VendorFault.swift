@@ -22,14 +22,15 @@ struct VendorFault {
     self.isThrottled = isThrottled
   }
 
-  /// What an answer that is not 200 means. `isGateway`: the text is the gateway's or the proxy's own
-  /// and never leaves; otherwise it is the model server's, decrypted.
+  /// What an answer that is not 200 means. `isGateway`: the text is the gateway's or the proxy's
+  /// own and never leaves; otherwise it is the model server's, decrypted.
   init(
     status: Int, isGateway: Bool, body: borrowing ByteBuffer, isJSON: Bool, retryAfterSeconds: Int?
   ) {
     switch status {
     case 401: self.init(.vendorUnavailable, isKeyRejected: true)
-    case 402 where isGateway, 403 where isGateway: self.init(.vendorUnavailable, isKeyRejected: true)
+    case 402 where isGateway, 403 where isGateway:
+      self.init(.vendorUnavailable, isKeyRejected: true)
     case 429:
       self.init(.vendorLimit.retrying(after: retryAfterSeconds ?? 2), isThrottled: true)
     case 404 where !isJSON: self.init(.vendorIncompatible)
