@@ -14,7 +14,7 @@ struct ProcessTests {
     let pids = Service.allCases.map { rig.pid($0) }
     #expect(pids.allSatisfy { $0 > 0 })
     #expect(rig.leave() == ExitCode.done)
-    #expect(pids.allSatisfy { kill($0, 0) != 0 }, "no child outlives the supervisor")
+    #expect(!pids.contains(where: isAlive), "no child outlives the supervisor")
   }
 
   @Test func aSecondSupervisorIsRefused() throws {
@@ -100,9 +100,9 @@ struct ProcessTests {
     try rig.script(.admin, "grandchild")
     #expect(rig.ask(.restart, .admin).outcome == ControlOutcome(.done))
     let grandchild = try #require(Int32(rig.read("pm-admin.grandchild")))
-    #expect(kill(grandchild, 0) == 0)
+    #expect(isAlive(grandchild))
     kill(rig.pid(.admin), SIGKILL)
-    #expect(waitUntil(seconds: 5) { kill(grandchild, 0) != 0 })
+    #expect(waitUntil(seconds: 5) { !isAlive(grandchild) })
   }
 
   @Test func aChildIsGivenWhatItNeedsAndNothingElse() throws {
@@ -171,9 +171,23 @@ struct ProcessTests {
     let pids = [Service.core, .edge, .admin].map { rig.pid($0) }
     let vendor = rig.pid(.vendor)
     rig.killSupervisor()
-    #expect(waitUntil(seconds: 5) { pids.allSatisfy { kill($0, 0) != 0 } })
+    #expect(waitUntil(seconds: 5) { !pids.contains(where: isAlive) })
     // It has no lifeline; under systemd the cgroup of the unit takes it.
     kill(vendor, SIGKILL)
+  }
+
+  @Test func whatAKilledSupervisorLeftIsEndedByTheNext() throws {
+    let rig = try Rig()
+    #expect(rig.waitUntilReady())
+    try rig.script(.core, "stubborn")
+    #expect(rig.ask(.restart, .core).outcome == ControlOutcome(.done))
+    let (vendor, core) = (rig.pid(.vendor), rig.pid(.core))
+    rig.killSupervisor()
+    try rig.script(.core, "")
+    try rig.startAgain()
+    #expect(rig.waitUntilReady())
+    #expect(!isAlive(vendor))
+    #expect(!isAlive(core))
   }
 
   @Test func systemdLearnsThatThePathWorksAndKeepsThePublicListeners() throws {

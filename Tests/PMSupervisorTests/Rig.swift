@@ -10,7 +10,7 @@ import Testing
 final class Rig {
   let folder: String
   let httpsPort: UInt16
-  let pid: Int32
+  private(set) var pid: Int32
   /// The https listener as an earlier supervisor may have left it; it stays open here.
   private let stored: HeldDescriptor?
   private var hasLeft = false
@@ -97,6 +97,12 @@ final class Rig {
     unsafe waitpid(pid, &status, 0)
   }
 
+  /// Starts another supervisor in the place of one that was killed.
+  func startAgain() throws {
+    pid = try Self.start(folder)
+    hasLeft = false
+  }
+
   /// Asks it to leave and waits; its exit code, once. -1 if it had to be killed or was.
   @discardableResult func leave() -> Int32 {
     if hasLeft { return 0 }
@@ -171,6 +177,9 @@ final class Rig {
     return String(decoding: bytes, as: UTF8.self)
   }
 }
+
+/// False once it has ended, whether or not somebody has waited for it.
+func isAlive(_ pid: Int32) -> Bool { OwnProcess.startTime(of: pid) != nil }
 
 /// Looks every 20 ms whether something is true, for a bounded time.
 func waitUntil(seconds: UInt64, _ isTrue: () -> Bool) -> Bool {

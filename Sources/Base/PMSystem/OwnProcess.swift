@@ -43,6 +43,28 @@ public enum OwnProcess {
   /// Kills a child that is no generation of ours.
   public static func killStranger(_ pid: Int32) { _ = kill(pid, SIGKILL) }
 
+  /// Kills a process and the group that it leads.
+  public static func killGroup(_ pid: Int32) {
+    _ = kill(-pid, SIGKILL)
+    _ = kill(pid, SIGKILL)
+  }
+
+  /// When a process started, in ticks since boot: with the pid it names one process for good. Nil
+  /// if there is none, or it has ended and waits for its parent (proc(5), stat, fields 3 and 22).
+  public static func startTime(of pid: Int32) -> UInt64? {
+    let statBytesMax = 4096
+    guard let bytes = try? FileIO.read("/proc/\(pid)/stat", bytesMax: statBytesMax),
+      // The second field is the name in parentheses, and it may hold anything.
+      let nameEnd = bytes.lastIndex(of: UInt8(ascii: ")"))
+    else { return nil }
+    let fields = String(decoding: bytes[(nameEnd + 1)...], as: UTF8.self).split(separator: " ")
+    guard fields.count > 19, fields[0] != "Z", fields[0] != "X" else { return nil }
+    return UInt64(fields[19])
+  }
+
+  /// Lets a moment pass, for a bounded wait before a loop runs.
+  public static func pause(milliseconds: UInt32) { usleep(milliseconds * 1000) }
+
   /// Removes a socket file or nothing.
   public static func unlink(_ path: String) { _ = unsafe Glibc.unlink(path) }
 }

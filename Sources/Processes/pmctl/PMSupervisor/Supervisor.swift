@@ -14,13 +14,17 @@ public final class Supervisor {
   let launcher: Launcher
   let prober: Prober
   let tally: DeathTally
+  /// Nil where a cgroup takes everything with it.
+  let leftovers: Leftovers?
   let systemd: Notifier?
   /// Held as long as this process lives: no second supervisor.
   private let lock: OwnedDescriptor
 
   var configuration: Configuration
   var machine: Supervision
-  var children: [Child] = []
+  var children: [Child] = [] {
+    didSet { leftovers?.write(children.map(\.handle.pid)) }
+  }
   var orders = OrderBook()
   var control: ControlServer?
   /// Configurations that passed the check and wait for the machine.
@@ -79,6 +83,8 @@ public final class Supervisor {
       self.lock = lock
       loop = try EventLoop()
       launcher = try Self.makeLauncher(configuration, journal)
+      leftovers = launcher.groupParent == nil ? Leftovers(path: "\(runtime)/children") : nil
+      leftovers?.end()
     } catch {
       throw error.call == .flock && error.number == 0 ? .alreadyRuns : .system(error)
     }
