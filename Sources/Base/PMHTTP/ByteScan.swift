@@ -83,7 +83,7 @@ extension Span where Element == UInt8 {
 
 /// Characters of a token (RFC 9110, 5.6.2), as two bit masks.
 @inline(__always)
-func isTokenByte(_ byte: UInt8) -> Bool {
+public func isTokenByte(_ byte: UInt8) -> Bool {
   let low: UInt64 = 0x03FF_6CFA_0000_0000
   let high: UInt64 = 0x57FF_FFFF_C7FF_FFFE
   return byte < 128 && (byte < 64 ? low : high) >> UInt64(byte & 63) & 1 != 0

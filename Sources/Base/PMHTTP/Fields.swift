@@ -83,6 +83,11 @@ public struct Fields: Sendable {
 
   public init() {}
 
+  /// Reads field lines with the empty line behind them, as strictly as in a head.
+  public init(lines bytes: borrowing Span<UInt8>) throws(HTTPError) {
+    try read(bytes, from: 0, to: bytes.count - 2)
+  }
+
   public subscript(_ index: Int) -> Field { table[index] }
 
   /// The value of the first field of that name.

@@ -7,7 +7,11 @@ import PMSystem
 /// each delimiter ends its line, heads are those of HTTP, and names are plain.
 final class MultipartBody: BodyEditor {
   private enum State {
-    case start, partHead, partBody, epilogue
+    case start, partHead
+    /// No byte of a part's body has come. A delimiter here lacks its own line end, and readers
+    /// differ on whether it is one.
+    case partStart
+    case partBody, epilogue
   }
   private enum Part {
     case model, stream, format, language, file, other
@@ -93,6 +97,7 @@ final class MultipartBody: BodyEditor {
         tail.append(byte)
         position += 1
         if tail.count == delimiter.count {
+          guard state != .partStart else { throw .badForm }
           tail.removeAll(keepingCapacity: true)
           try endPart()
           state = .partHead
@@ -101,9 +106,10 @@ final class MultipartBody: BodyEditor {
       } else {
         // Only the first byte of the delimiter is a carriage return, so nothing inside the tail
         // can start another one.
-        guard state == .partBody else { throw .badForm }
-        let broken = tail
+        guard state != .start else { throw .badForm }
+        let broken = Array(state == .partStart ? tail.dropFirst(2) : tail[...])
         tail.removeAll(keepingCapacity: true)
+        state = .partBody
         try keep(broken.span)
         if byte != 0x0D {
           try keep(bytes.extracting(position..<position + 1))
@@ -131,8 +137,9 @@ final class MultipartBody: BodyEditor {
       }
       if tail.count >= 4, tail.suffix(4) == [0x0D, 0x0A, 0x0D, 0x0A] {
         try beginPart(Array(tail.dropFirst(2)))
-        tail.removeAll(keepingCapacity: true)
-        state = .partBody
+        // The line end of the head stands for that of a delimiter.
+        tail = [0x0D, 0x0A]
+        state = .partStart
         return position
       }
     }

@@ -45,7 +45,7 @@ struct UsageReport: Equatable {
     }
     // Cached classes of this family are not told apart by price until an invoice shows how.
     if isAnthropic, creation > 0 { prompt = (prompt ?? 0) + creation }
-    audioMilliseconds = seconds.map { $0 * 1000 }
+    audioMilliseconds = seconds.map { min($0, .max / 1000) * 1000 }
     if prompt == nil && output == nil && total == nil && seconds == nil { return nil }
     if prompt == nil, let total { prompt = total - (output ?? 0) }
   }
