@@ -49,7 +49,9 @@ private struct DecodedBody: Equatable {
     for (text, payload) in Self.good {
       for way in splits(Array(text.utf8)) {
         let body = DecodedBody(.chunked, way)
-        #expect(body.payload == Array(payload.utf8) && body.isComplete && body.error == nil, "\(text.debugDescription)")
+        #expect(
+          body.payload == Array(payload.utf8) && body.isComplete && body.error == nil,
+          "\(text.debugDescription)")
       }
     }
   }
@@ -63,10 +65,14 @@ private struct DecodedBody: Equatable {
   }
 
   static let bad = [
-    "\r\n", "\n", " 5\r\nhello\r\n", "x\r\n", "g\r\n", "-1\r\n", "+5\r\nhello\r\n", "0x5\r\nhello\r\n", "5\nhello\r\n",
-    "5\r\nhello0\r\n\r\n", "5\r\nhello\n0\r\n\r\n", "5\r\nhelloX\r\n", "5\r\nhello\r0\r\n", "5\rhello", ";a\r\n",
-    "5;a\nhello", "5;a\u{0}\r\nhello", "5;a\u{7F}\r\n", "5,5\r\nhello", "5.\r\nhello", "0\r\n\n", "0\r\nX: y\n\r\n",
-    "0\r\nX\u{0}: y\r\n\r\n", "0\r\n\rX", "5 5\r\nhello", "5 a\r\nhello", "5\u{B}\r\nhello", "0\r\n X: y\u{1}\r\n",
+    "\r\n", "\n", " 5\r\nhello\r\n", "x\r\n", "g\r\n", "-1\r\n", "+5\r\nhello\r\n",
+    "0x5\r\nhello\r\n", "5\nhello\r\n",
+    "5\r\nhello0\r\n\r\n", "5\r\nhello\n0\r\n\r\n", "5\r\nhelloX\r\n", "5\r\nhello\r0\r\n",
+    "5\rhello", ";a\r\n",
+    "5;a\nhello", "5;a\u{0}\r\nhello", "5;a\u{7F}\r\n", "5,5\r\nhello", "5.\r\nhello", "0\r\n\n",
+    "0\r\nX: y\n\r\n",
+    "0\r\nX\u{0}: y\r\n\r\n", "0\r\n\rX", "5 5\r\nhello", "5 a\r\nhello", "5\u{B}\r\nhello",
+    "0\r\n X: y\u{1}\r\n",
     "1000000000000\r\n", "fffffffffffff\r\n", "0000000000005\r\nhello\r\n",
   ]
 

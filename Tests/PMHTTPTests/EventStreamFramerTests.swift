@@ -36,14 +36,18 @@ import Testing
 
   @Test(arguments: [
     ("data: a\n\n", [9]), ("data: a\r\n\r\n", [11]), ("data: a\n\ndata: b\n\n", [9, 18]),
-    ("event: x\ndata: a\n\n", [18]), (": comment\n\n", [11]), ("\n\n\n", [1, 2, 3]), ("data: a\n", []),
-    ("data: a\r\r", []), ("data: a\n\r\n", [10]), ("data: a\r\n\n", [10]), ("\r\r\n", []), ("a\r\n\r\r\n\r\n", [8]),
+    ("event: x\ndata: a\n\n", [18]), (": comment\n\n", [11]), ("\n\n\n", [1, 2, 3]),
+    ("data: a\n", []),
+    ("data: a\r\r", []), ("data: a\n\r\n", [10]), ("data: a\r\n\n", [10]), ("\r\r\n", []),
+    ("a\r\n\r\r\n\r\n", [8]),
     ("", []), ("data: \r\n\r\n\r\n", [10, 12]),
   ])
   func eventsEndBehindABlankLine(_ text: String, _ wanted: [Int]) {
     let bytes = Array(text.utf8)
     #expect(naive(bytes) == wanted)
-    for way in splits(bytes) { #expect(ends(way) == wanted, "\(text.debugDescription) \(way.map(\.count))") }
+    for way in splits(bytes) {
+      #expect(ends(way) == wanted, "\(text.debugDescription) \(way.map(\.count))")
+    }
   }
 
   @Test func anySplitGivesTheSameEvents() {

@@ -17,7 +17,9 @@ import Testing
     let head = Array("GET / HTTP/1.1\r\nHost: a\r\n\r\n".utf8)
     for step in 1...head.count {
       #expect(try lengths(head, inStepsOf: step) == head.count, "\(step)")
-      #expect(try lengths(head + Array("\n\nbody\r\n\r\n".utf8), inStepsOf: step) == head.count, "\(step)")
+      #expect(
+        try lengths(head + Array("\n\nbody\r\n\r\n".utf8), inStepsOf: step) == head.count, "\(step)"
+      )
     }
     #expect(try lengths(head.dropLast(), inStepsOf: 1) == nil)
   }

@@ -5,10 +5,14 @@ import Testing
   // MARK: What is understood
 
   @Test func aHeadIsReadAsOffsets() throws {
-    let text = "POST /v1/chat/completions?a=b?c HTTP/1.1\r\nHost: x\r\nAuthorization: \t Bearer k \t\r\nContent-Length: 17\r\n\r\n"
+    let text =
+      "POST /v1/chat/completions?a=b?c HTTP/1.1\r\nHost: x\r\n"
+      + "Authorization: \t Bearer k \t\r\nContent-Length: 17\r\n\r\n"
     let bytes = Array(text.utf8)
     let head = try Heads.request(text)
-    func cut(_ range: Range<Int>?) -> String? { range.map { String(decoding: bytes[$0], as: UTF8.self) } }
+    func cut(_ range: Range<Int>?) -> String? {
+      range.map { String(decoding: bytes[$0], as: UTF8.self) }
+    }
     #expect(head.method == .post)
     #expect(cut(head.path) == "/v1/chat/completions")
     #expect(cut(head.query) == "a=b?c")
@@ -23,7 +27,8 @@ import Testing
 
   @Test(arguments: [
     ("GET", Method.get), ("HEAD", .head), ("POST", .post), ("PUT", .put), ("PATCH", .patch),
-    ("DELETE", .delete), ("OPTIONS", .options), ("get", .other), ("PROPFIND", .other), ("G", .other),
+    ("DELETE", .delete), ("OPTIONS", .options), ("get", .other), ("PROPFIND", .other),
+    ("G", .other),
     ("!#$%&'*+-.^_`|~", .other),
   ])
   func methods(_ word: String, _ method: Method) throws {
@@ -53,7 +58,8 @@ import Testing
   @Test func namesAreKnownInAnyLetterCase() throws {
     let known: [(String, FieldName)] = [
       ("Accept", .accept), ("Access-Control-Request-Headers", .accessControlRequestHeaders),
-      ("Access-Control-Request-Method", .accessControlRequestMethod), ("anthropic-beta", .anthropicBeta),
+      ("Access-Control-Request-Method", .accessControlRequestMethod),
+      ("anthropic-beta", .anthropicBeta),
       ("anthropic-version", .anthropicVersion), ("Authorization", .authorization),
       ("Connection", .connection), ("Content-Type", .contentType), ("Cookie", .cookie),
       ("Expect", .expect), ("Idempotency-Key", .idempotencyKey), ("If-None-Match", .ifNoneMatch),
@@ -62,7 +68,8 @@ import Testing
       ("Retry-After", .retryAfter), ("Sec-Fetch-Site", .secFetchSite), ("Set-Cookie", .setCookie),
       ("TE", .te), ("Trailer", .trailer), ("Upgrade", .upgrade), ("X-API-Key", .xApiKey),
       ("X-CSRF-Token", .xCsrfToken), ("X-Forwarded-For", .xForwardedFor),
-      ("Accept-Language", .acceptLanguage), ("PM-Client-IP", .internalName), ("PM-x", .internalName),
+      ("Accept-Language", .acceptLanguage), ("PM-Client-IP", .internalName),
+      ("PM-x", .internalName),
       ("PM-", .other), ("PMX-a", .other), ("X-PM-a", .other), ("Content_Type", .other),
       ("X_API_Key", .other),
     ]
@@ -120,7 +127,10 @@ import Testing
     // Codings.
     (Heads.with("Transfer-Encoding: chunked", "Transfer-Encoding: chunked"), .ambiguousLength),
     (Heads.with("Transfer-Encoding: chunked", "Transfer-Encoding: identity"), .ambiguousLength),
-    (Heads.with("Transfer-Encoding: identity", "Transfer-Encoding: chunked"), .unsupportedTransferCoding),
+    (
+      Heads.with("Transfer-Encoding: identity", "Transfer-Encoding: chunked"),
+      .unsupportedTransferCoding
+    ),
     (Heads.with("Transfer-Encoding: gzip, chunked"), .unsupportedTransferCoding),
     (Heads.with("Transfer-Encoding: chunked, chunked"), .unsupportedTransferCoding),
     (Heads.with("Transfer-Encoding: chunked;q=1"), .unsupportedTransferCoding),
@@ -165,7 +175,8 @@ import Testing
     ("GET / HTTP/1.0\r\nHost: a\r\nhost: b\r\n\r\n", .hostMissingOrRepeated),
     // Start lines.
     ("GET /\r\n\r\n", .malformedStartLine), ("GET\r\n\r\n", .malformedStartLine),
-    ("GET HTTP/1.1\r\n\r\n", .malformedStartLine), (" GET / HTTP/1.1\r\nHost: a\r\n\r\n", .malformedStartLine),
+    ("GET HTTP/1.1\r\n\r\n", .malformedStartLine),
+    (" GET / HTTP/1.1\r\nHost: a\r\n\r\n", .malformedStartLine),
     ("GET\t/ HTTP/1.1\r\nHost: a\r\n\r\n", .malformedStartLine),
     ("GET / HTTP/1.1 \r\nHost: a\r\n\r\n", .malformedStartLine),
     ("GET / http/1.1\r\nHost: a\r\n\r\n", .malformedStartLine),
@@ -243,7 +254,8 @@ import Testing
   @Test func lengthsOfFifteenDigitsAreRead() throws {
     let head = try Heads.request(Heads.with("Content-Length: 999999999999999"))
     #expect(head.fields.contentLength == 999_999_999_999_999)
-    #expect(try Heads.request(Heads.with("Content-Length: 000000000000007")).fields.contentLength == 7)
+    #expect(
+      try Heads.request(Heads.with("Content-Length: 000000000000007")).fields.contentLength == 7)
     #expect(try !Heads.request(Heads.with("Content-Length: 0")).hasBody)
   }
 

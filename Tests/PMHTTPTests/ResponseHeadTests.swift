@@ -3,7 +3,9 @@ import Testing
 
 @Suite struct ResponseHeadTests {
   @Test func theBodyFollowsFromTheHead() throws {
-    func framing(_ status: String, _ fields: String = "", forHead: Bool = false) throws -> BodyFraming {
+    func framing(_ status: String, _ fields: String = "", forHead: Bool = false) throws
+      -> BodyFraming
+    {
       try Heads.response("HTTP/1.1 \(status)\r\n\(fields)\r\n").body(forHead: forHead)
     }
     #expect(try framing("200 OK", "Content-Length: 5\r\n").bytesLeft == 5)
@@ -26,7 +28,8 @@ import Testing
   }
 
   @Test(arguments: [
-    "HTTP/1.1 200", "HTTP/1.1 200 ", "HTTP/1.1 200 Anything at all é", "HTTP/1.0 599 x", "HTTP/1.1 100 x",
+    "HTTP/1.1 200", "HTTP/1.1 200 ", "HTTP/1.1 200 Anything at all é", "HTTP/1.0 599 x",
+    "HTTP/1.1 100 x",
   ])
   func statusLinesThatAreRead(_ line: String) throws {
     #expect((100...599).contains(try Heads.response(line + "\r\n\r\n").status))
@@ -34,7 +37,8 @@ import Testing
 
   @Test(arguments: [
     "HTTP/1.1 20 OK", "HTTP/1.1 2000", "HTTP/1.1 099 x", "HTTP/1.1 600 x", "HTTP/1.1 2x0 OK",
-    "HTTP/1.1  200 OK", "HTTP/2.0 200 OK", "http/1.1 200 OK", "HTTP/1.1 +20 x", "HTTP/1.1\t200 OK", "",
+    "HTTP/1.1  200 OK", "HTTP/2.0 200 OK", "http/1.1 200 OK", "HTTP/1.1 +20 x", "HTTP/1.1\t200 OK",
+    "",
     "200 OK", "ICY 200 OK xxxx", "HTTP/1.1 200 a\tb",
   ])
   func statusLinesThatAreRefused(_ line: String) {

@@ -33,7 +33,8 @@ import Testing
       do {
         let value = try JSONReader.read(bytes)
         // The scanner takes objects only, with plain names on the outside.
-        let isPlain = value.object.map { $0.members.allSatisfy { Self.isPlainName($0.name) } } ?? false
+        let isPlain =
+          value.object.map { $0.members.allSatisfy { Self.isPlainName($0.name) } } ?? false
         let isEscaped = scanned.error?.reason == .invalidName
         #expect(scanned.isWhole || !isPlain || isEscaped, "seed \(seed)")
         #expect(!scanned.isWhole || isPlain, "seed \(seed)")
@@ -116,7 +117,8 @@ private struct RandomDocument {
   private mutating func value(depth: Int) {
     switch pick(depth < 5 ? 8 : 5) {
     case 0: add(["null", "true", "false"][pick(3)])
-    case 1: add(["0", "-0", "17", "-3.25", "1e9", "2E-3", "0.0e+0", "98765432109876543210"][pick(8)])
+    case 1:
+      add(["0", "-0", "17", "-3.25", "1e9", "2E-3", "0.0e+0", "98765432109876543210"][pick(8)])
     case 2, 3, 4: string()
     case 5: object(depth: depth)
     default:
@@ -134,10 +136,12 @@ private struct RandomDocument {
   private mutating func string() {
     add("\"")
     for _ in 0..<pick(12) {
-      add([
-        "a", "model", #"\""#, #"\\"#, #"\/"#, #"\u00e9"#, #"\uD83D\uDE00"#, "é", "€", "😀", "{", "]", ",",
-        "0123456789abcdefghij", #"\n"#, " ",
-      ][pick(16)])
+      add(
+        [
+          "a", "model", #"\""#, #"\\"#, #"\/"#, #"\u00e9"#, #"\uD83D\uDE00"#, "é", "€", "😀", "{",
+          "]", ",",
+          "0123456789abcdefghij", #"\n"#, " ",
+        ][pick(16)])
     }
     add("\"")
   }

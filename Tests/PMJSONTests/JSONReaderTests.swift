@@ -28,7 +28,9 @@ private func reason(_ text: String, allowsComments: Bool = false) -> JSONError.R
   }
 
   @Test func onlyWellFormedUTF8IsRead() {
-    for bytes in Documents.wellFormed { #expect(reason(Documents.quoted(bytes)) == nil, "\(bytes)") }
+    for bytes in Documents.wellFormed {
+      #expect(reason(Documents.quoted(bytes)) == nil, "\(bytes)")
+    }
     for bytes in Documents.illFormed { #expect(reason(Documents.quoted(bytes)) != nil, "\(bytes)") }
   }
 

@@ -19,7 +19,9 @@ private func read(_ text: String) -> RequestID? { RequestID(Array(text.utf8).spa
   @Test func versionAndVariantAreThoseOfRFC9562() {
     let id = RequestID(at: .init(seconds: 0), random: (.max, .max))
     #expect(id.text == "00000000-0000-7fff-bfff-ffffffffffff")
-    #expect(RequestID(at: .init(seconds: 0), random: (0, 0)).text == "00000000-0000-7000-8000-000000000000")
+    #expect(
+      RequestID(at: .init(seconds: 0), random: (0, 0)).text
+        == "00000000-0000-7000-8000-000000000000")
   }
 
   @Test func idsSortByTheirTime() {

@@ -85,7 +85,8 @@ private final class Stream: StreamSource {
     #expect(stream.received == Array("later".utf8))
   }
 
-  /// A backend writes the end of its answer and closes, while a slow client keeps it from being read.
+  /// A backend writes the end of its answer and closes, while a slow client keeps it from being
+  /// read.
   @Test func whatAPeerSentBeforeItLeftIsNotLostToAPausedStream() throws {
     let loop = try EventLoop()
     let (stream, peer) = try open(loop)

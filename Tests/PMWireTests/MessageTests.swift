@@ -22,7 +22,8 @@ import Testing
 
   @Test(arguments: [
     "READY", "READY=0", "READY=true", "ready=1", " READY=1", "=1", "\n\n", "X_PM_IN_FLIGHT=-1",
-    "X_PM_IN_FLIGHT=x", "X_PM_SANDBOX=9/8", "X_PM_SANDBOX=9", "X_PM_SANDBOX=1/2/3", "X_PM_SANDBOX=-1/2",
+    "X_PM_IN_FLIGHT=x", "X_PM_SANDBOX=9/8", "X_PM_SANDBOX=9", "X_PM_SANDBOX=1/2/3",
+    "X_PM_SANDBOX=-1/2",
     "X_PM_LOOP_LAG_USEC=-1", "X_PM_VENDOR=fine", "STATUS=a lot of words", "MAINPID=1", "FDSTORE=1",
   ])
   func whatCannotBeReadIsAbsent(_ text: String) {

@@ -37,7 +37,11 @@ public struct ChunkedDecoder: Sendable {
     case .size: try stepSize(byte)
     case .blank: try endSize(byte)
     case .extensionBytes:
-      if byte == 0x0D { state = .sizeLineFeed } else { try drop(byte, HTTPLimits.chunkExtensionBytesMax) }
+      if byte == 0x0D {
+        state = .sizeLineFeed
+      } else {
+        try drop(byte, HTTPLimits.chunkExtensionBytesMax)
+      }
     case .sizeLineFeed:
       guard byte == 0x0A else { throw .malformedChunk }
       (digits, dropped) = (0, 0)
@@ -45,12 +49,18 @@ public struct ChunkedDecoder: Sendable {
     case .dataReturn: try expect(byte, 0x0D, then: .dataLineFeed)
     case .dataLineFeed: try expect(byte, 0x0A, then: .size)
     case .trailerStart:
-      if byte == 0x0D { state = .finalLineFeed } else {
+      if byte == 0x0D {
+        state = .finalLineFeed
+      } else {
         try drop(byte, HTTPLimits.trailerBytesMax)
         state = .trailerLine
       }
     case .trailerLine:
-      if byte == 0x0D { state = .trailerLineFeed } else { try drop(byte, HTTPLimits.trailerBytesMax) }
+      if byte == 0x0D {
+        state = .trailerLineFeed
+      } else {
+        try drop(byte, HTTPLimits.trailerBytesMax)
+      }
     case .trailerLineFeed: try expect(byte, 0x0A, then: .trailerStart)
     case .finalLineFeed: try expect(byte, 0x0A, then: .complete)
     case .data, .complete: break

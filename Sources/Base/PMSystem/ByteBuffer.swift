@@ -29,7 +29,8 @@ internal import Glibc
     @inline(__always)
     get {
       // The memory lives as long as the borrow of self, and [start, end) was written.
-      let bytes = unsafe UnsafeBufferPointer(start: base.map { unsafe UnsafePointer($0 + start) }, count: count)
+      let bytes = unsafe UnsafeBufferPointer(
+        start: base.map { unsafe UnsafePointer($0 + start) }, count: count)
       return unsafe _overrideLifetime(Span(_unsafeElements: bytes), borrowing: self)
     }
   }
@@ -58,7 +59,9 @@ internal import Glibc
     reserve(n)
     // reserve made room for n bytes past `end`.
     unsafe bytes.withUnsafeBufferPointer { source in
-      if let from = source.baseAddress, let base = unsafe base { unsafe memcpy(base + end, from, n) }
+      if let from = source.baseAddress, let base = unsafe base {
+        unsafe memcpy(base + end, from, n)
+      }
     }
     end &+= n
   }

@@ -9,7 +9,8 @@ public struct InternetAddress: Hashable, Sendable {
 
   public init(high: UInt64, low: UInt64) { (self.high, self.low) = (high, low) }
   public init(v4 bytes: (UInt8, UInt8, UInt8, UInt8)) {
-    let word = UInt64(bytes.0) << 24 | UInt64(bytes.1) << 16 | UInt64(bytes.2) << 8 | UInt64(bytes.3)
+    let word =
+      UInt64(bytes.0) << 24 | UInt64(bytes.1) << 16 | UInt64(bytes.2) << 8 | UInt64(bytes.3)
     self.init(high: 0, low: Self.mappedPrefix | word)
   }
 
@@ -28,7 +29,8 @@ public struct InternetAddress: Hashable, Sendable {
     switch Int32(storage.ss_family) {
     case AF_INET:
       let address = read(storage, as: sockaddr_in.self)
-      self.init(high: 0, low: Self.mappedPrefix | UInt64(UInt32(bigEndian: address.sin_addr.s_addr)))
+      self.init(
+        high: 0, low: Self.mappedPrefix | UInt64(UInt32(bigEndian: address.sin_addr.s_addr)))
     case AF_INET6:
       let address = read(storage, as: sockaddr_in6.self)
       let words = unsafe Swift.unsafeBitCast(address.sin6_addr, to: SIMD2<UInt64>.self)
@@ -123,7 +125,8 @@ public struct InternetNetwork: Hashable, Sendable {
   public func contains(_ other: InternetAddress) -> Bool {
     let highMask = prefixBits >= 64 ? UInt64.max : ~(UInt64.max >> UInt64(prefixBits))
     let lowMask =
-      prefixBits >= 128 ? UInt64.max : prefixBits <= 64 ? 0 : ~(UInt64.max >> UInt64(prefixBits - 64))
+      prefixBits >= 128
+      ? UInt64.max : prefixBits <= 64 ? 0 : ~(UInt64.max >> UInt64(prefixBits - 64))
     return (address.high ^ other.high) & highMask == 0 && (address.low ^ other.low) & lowMask == 0
   }
 }

@@ -26,7 +26,9 @@ public struct KernelRandom: RandomNumberGenerator {
       var span = words.mutableSpan
       // Requests of up to 256 bytes are never cut short (getrandom(2)); longer ones are repeated.
       let bytes = Self.wordsAtOnce * MemoryLayout<UInt64>.size
-      while unsafe span.withUnsafeMutableBytes({ unsafe getrandom($0.baseAddress, bytes, 0) }) != bytes {}
+      while unsafe span.withUnsafeMutableBytes({ unsafe getrandom($0.baseAddress, bytes, 0) })
+        != bytes
+      {}
       used = 0
     }
     used += 1

@@ -37,7 +37,9 @@ public func receive(
 ) -> Transfer { receive(source.number, into: &buffer, upTo: max) }
 
 /// One send on a descriptor of the caller's.
-public func send(_ bytes: borrowing Span<UInt8>, to descriptor: borrowing OwnedDescriptor) -> Transfer {
+public func send(_ bytes: borrowing Span<UInt8>, to descriptor: borrowing OwnedDescriptor)
+  -> Transfer
+{
   send(bytes, toNumber: descriptor.number)
 }
 

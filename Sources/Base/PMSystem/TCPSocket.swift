@@ -7,7 +7,9 @@ public enum TCPSocket {
   public static let backlogMax: Int32 = 4096
 
   /// Listens on a port of all addresses (IPv6 and IPv4), or of loopback only; non-blocking.
-  public static func listen(port: UInt16, loopbackOnly: Bool = false) throws(SystemError) -> OwnedDescriptor {
+  public static func listen(port: UInt16, loopbackOnly: Bool = false) throws(SystemError)
+    -> OwnedDescriptor
+  {
     // Loopback is IPv4 only there: one socket cannot bind ::1 and 127.0.0.1 both.
     let family = loopbackOnly ? AF_INET : AF_INET6
     guard let descriptor = open(family) ?? open(AF_INET) else { throw .last(.socket) }
@@ -19,7 +21,9 @@ public enum TCPSocket {
       address = .any
       try? set(descriptor, Int32(IPPROTO_IPV6), IPV6_V6ONLY, 0)
     }
-    let bound = unsafe address.withSocketAddress(port: port) { unsafe bind(descriptor.number, $0, $1) }
+    let bound = unsafe address.withSocketAddress(port: port) {
+      unsafe bind(descriptor.number, $0, $1)
+    }
     guard bound == 0 else { throw .last(.bind) }
     guard Glibc.listen(descriptor.number, backlogMax) == 0 else { throw .last(.listen) }
     return descriptor

@@ -26,7 +26,9 @@ public enum UnixSocket {
   }
 
   /// Connects for blocking use; each later receive or send waits at most `seconds`.
-  public static func connectBlocking(path: String, seconds: Int) throws(SystemError) -> OwnedDescriptor {
+  public static func connectBlocking(path: String, seconds: Int) throws(SystemError)
+    -> OwnedDescriptor
+  {
     let descriptor = try open(nonBlocking: false)
     try setTimeouts(descriptor, seconds: seconds)
     try unsafe withAddress(path, .connect) { unsafe Glibc.connect(descriptor.number, $0, $1) }
@@ -47,7 +49,8 @@ public enum UnixSocket {
   }
 
   private static func open(nonBlocking: Bool) throws(SystemError) -> OwnedDescriptor {
-    let flags = SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue
+    let flags =
+      SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue
       | (nonBlocking ? SOCK_NONBLOCK.rawValue : 0)
     guard let descriptor = OwnedDescriptor(result: socket(AF_UNIX, Int32(flags), 0)) else {
       throw .last(.socket)

@@ -64,7 +64,8 @@ internal import COpenSSL
 
   private func setCiphers() throws(TLSError) {
     // TLS 1.2: forward secrecy and authenticated encryption only (RFC 9325, 4.2).
-    let suites = "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256"
+    let suites =
+      "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256"
       + ":ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384"
       + ":ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305"
     guard unsafe SSL_CTX_set_cipher_list(pointer, suites) == 1 else { throw .library }
@@ -93,7 +94,8 @@ private let selectHTTP:
     // The list is `offeredLength` bytes of length-prefixed names; the answer points into it.
     guard let offered = unsafe offered else { return SSL_TLSEXT_ERR_ALERT_FATAL }
     let list = unsafe UnsafeBufferPointer(start: offered, count: Int(offeredLength))
-    guard let name = unsafe range(of: "http/1.1", in: list) ?? range(of: "http/1.0", in: list) else {
+    guard let name = unsafe range(of: "http/1.1", in: list) ?? range(of: "http/1.0", in: list)
+    else {
       return SSL_TLSEXT_ERR_ALERT_FATAL
     }
     unsafe chosen?.pointee = offered + name.lowerBound

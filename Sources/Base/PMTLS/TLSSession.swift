@@ -35,9 +35,10 @@ public import PMSystem
 
   deinit { unsafe SSL_free(ssl) }
 
-  /// Takes received ciphertext and appends what it decrypts to `plaintext`. Anything the session has
-  /// to say (handshake, alerts, tickets) is in the pipe's output afterwards.
-  public func receive(_ ciphertext: borrowing ByteBuffer, into plaintext: inout ByteBuffer) -> State {
+  /// Takes received ciphertext and appends what it decrypts to `plaintext`. Anything the session
+  /// has to say (handshake, alerts, tickets) is in the pipe's output afterwards.
+  public func receive(_ ciphertext: borrowing ByteBuffer, into plaintext: inout ByteBuffer) -> State
+  {
     if state == .failed || state == .ended { return state }
     pipe.withInput(ciphertext.span) {
       if state == .handshaking { shakeHands() }

@@ -40,9 +40,11 @@ public struct APIError: Equatable, Sendable {
     switch dialect {
     case .openAI:
       let code = self.code.text.isEmpty ? "null" : "\"\(self.code.text)\""
-      return #"{"error":{"message":\#(message),"type":"\#(type.text)","param":null,"code":\#(code)}}"#
+      return
+        #"{"error":{"message":\#(message),"type":"\#(type.text)","param":null,"code":\#(code)}}"#
     case .anthropic:
-      return #"{"type":"error","error":{"type":"\#(anthropicType.text)","message":\#(message)},"request_id":"\#(requestID)"}"#
+      let error = #"{"type":"\#(anthropicType.text)","message":\#(message)}"#
+      return #"{"type":"error","error":\#(error),"request_id":"\#(requestID)"}"#
     }
   }
 }
@@ -204,7 +206,8 @@ extension APIError {
     503, "server_error", "vendor_overloaded", "overloaded_error",
     "The vendor is overloaded", retryAfterSeconds: 5)
   public static let vendorError = APIError(
-    502, "server_error", "vendor_error", "api_error", "Proxy error: the vendor answered with an error")
+    502, "server_error", "vendor_error", "api_error",
+    "Proxy error: the vendor answered with an error")
   public static let streamTruncated = APIError(
     502, "server_error", "vendor_stream_truncated", "api_error",
     "The vendor's stream broke off")

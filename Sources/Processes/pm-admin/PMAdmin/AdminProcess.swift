@@ -70,8 +70,8 @@ public enum AdminProcess {
       log: { Log.write(.admin($0)) })
   }
 
-  /// The password from the credential that pmctl wrote, else, run by hand, from the configured file;
-  /// nil if there is neither. One that is there and cannot be read is an error.
+  /// The password from the credential that pmctl wrote, else, run by hand, from the configured
+  /// file; nil if there is neither. One that is there and cannot be read is an error.
   private static func readPassword(_ configuration: Configuration) throws -> Password? {
     let folder = Environment.value(Inheritance.credentialsDirectory)
     if let folder,

@@ -3,12 +3,22 @@ internal import PMSystem
 internal import PMWire
 
 /// Fields on every answer of the public listeners (`predecessor.md`, 2.3).
-private let securityFields: StaticString =
-  "X-Content-Type-Options: nosniff\r\nX-Frame-Options: DENY\r\nX-XSS-Protection: 1; mode=block\r\nReferrer-Policy: strict-origin-when-cross-origin\r\nPermissions-Policy: geolocation=(), microphone=(), camera=()\r\n"
+private let securityFields: StaticString = """
+  X-Content-Type-Options: nosniff\r
+  X-Frame-Options: DENY\r
+  X-XSS-Protection: 1; mode=block\r
+  Referrer-Policy: strict-origin-when-cross-origin\r
+  Permissions-Policy: geolocation=(), microphone=(), camera=()\r
+
+  """
 private let transportSecurityField: StaticString =
   "Strict-Transport-Security: max-age=31536000; includeSubDomains\r\n"
-private let exposedFields: StaticString =
-  "Access-Control-Expose-Headers: X-Request-ID, Request-ID, Retry-After, X-Should-Retry, X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, X-RateLimit-Limit-Requests, X-RateLimit-Remaining-Requests, X-RateLimit-Reset-Requests\r\n"
+private let exposedFields: StaticString = """
+  Access-Control-Expose-Headers: X-Request-ID, Request-ID, Retry-After, X-Should-Retry, \
+  X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, X-RateLimit-Limit-Requests, \
+  X-RateLimit-Remaining-Requests, X-RateLimit-Reset-Requests\r
+
+  """
 
 extension ClientConnection {
   /// Writes the head of a backend's answer for the client: what the backend said but for fields of
@@ -132,7 +142,9 @@ extension ClientConnection {
     fields += ", Anthropic-Version, Anthropic-Beta, Idempotency-Key"
     if let asked = head.fields.first(.accessControlRequestHeaders) {
       headBytes.forEachListItem(in: asked) { item in
-        if isFieldName(headBytes, item) { fields += ", " + String(copying: headBytes.extracting(item)) }
+        if isFieldName(headBytes, item) {
+          fields += ", " + String(copying: headBytes.extracting(item))
+        }
       }
     }
     answerLocally(204, "text/plain", "", fields: fields + "\r\n")

@@ -39,7 +39,8 @@ extension ClientConnection {
     guard head.method == .get || head.method == .head else {
       return answerError(.methodNotSupported, fields: "Allow: GET, HEAD\r\n")
     }
-    let body: StaticString = edge.settings.isDevelopment
+    let body: StaticString =
+      edge.settings.isDevelopment
       ? #"{"status": "healthy", "attestation": "not attested"}"# : #"{"status": "healthy"}"#
     answerLocally(200, "application/json", body.description)
   }
@@ -63,7 +64,8 @@ extension ClientConnection {
       answerPreflight(route, head, headBytes)
       return length
     }
-    let isAllowed = route.isPost ? head.method == .post : head.method == .get || head.method == .head
+    let isAllowed =
+      route.isPost ? head.method == .post : head.method == .get || head.method == .head
     guard isAllowed else {
       answerError(.methodNotSupported, fields: "Allow: \(route.methods)\r\n")
       return length
@@ -71,7 +73,8 @@ extension ClientConnection {
     let address = clientAddress(head, headBytes)
     let verdict = edge.addresses.admit(address, at: loop.now)
     guard verdict.isAdmitted else {
-      answerError(.addressLimit.retrying(after: verdict.retryAfterSeconds), fields: limitFields(verdict))
+      answerError(
+        .addressLimit.retrying(after: verdict.retryAfterSeconds), fields: limitFields(verdict))
       return length
     }
     let cap =
@@ -83,7 +86,11 @@ extension ClientConnection {
     let id = request.id
     return forward(to: .core, bytes, from: length) { out in
       out.append(route.isPost ? "POST " : request.isHead ? "HEAD " : "GET ")
-      if route == .model { out.append(headBytes.extracting(head.path)) } else { out.append(route.path) }
+      if route == .model {
+        out.append(headBytes.extracting(head.path))
+      } else {
+        out.append(route.path)
+      }
       out.append(" HTTP/1.1\r\nHost: core\r\n")
       writeOrigin(id, address, to: &out)
       copyFields(head, headBytes, to: &out) { name in

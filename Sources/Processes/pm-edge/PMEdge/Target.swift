@@ -63,7 +63,9 @@ enum Target: Equatable {
         if offset == start { continue }
         let length = offset - segmentStart
         if length == 0 { return false }
-        if path[segmentStart] == 0x2E, length == 1 || (length == 2 && path[segmentStart + 1] == 0x2E) {
+        if path[segmentStart] == 0x2E,
+          length == 1 || (length == 2 && path[segmentStart + 1] == 0x2E)
+        {
           return false
         }
         segmentStart = offset + 1
@@ -75,7 +77,9 @@ enum Target: Equatable {
   }
 
   private static func isAdmin(_ path: borrowing Span<UInt8>) -> Bool {
-    if path.equals(0..<path.count, "/admin") || path.equals(0..<path.count, "/admin/") { return true }
+    if path.equals(0..<path.count, "/admin") || path.equals(0..<path.count, "/admin/") {
+      return true
+    }
     return path.begins(with: "/admin/") && isPlainPath(path, from: 0)
   }
 

@@ -16,7 +16,8 @@ public struct EdgeLimits: Equatable, Sendable {
   init(_ members: MemberReader) throws(ConfigurationError) {
     var members = members
     threads = Int(try members.integer("threads", 1...64) ?? Int64(threads))
-    connectionsMax = Int(try members.integer("connectionsMax", 1...1_000_000) ?? Int64(connectionsMax))
+    connectionsMax = Int(
+      try members.integer("connectionsMax", 1...1_000_000) ?? Int64(connectionsMax))
     connectionsPerAddressMax = Int(
       try members.integer("connectionsPerAddressMax", 1...1_000_000)
         ?? Int64(connectionsPerAddressMax))

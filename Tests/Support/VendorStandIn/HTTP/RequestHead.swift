@@ -30,8 +30,8 @@ enum HeadFault: Error {
       }
     let status = line.split(separator: ":")[0]
     return Bytes(
-      "HTTP/1.1 \(status)\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n\(line)"
-    )
+      "HTTP/1.1 \(status)\r\nContent-Type: text/plain; charset=utf-8\r\n"
+        + "Connection: close\r\n\r\n\(line)")
   }
 }
 

@@ -36,7 +36,8 @@ final class Log: Sendable {
   private let threshold: Int
   private let turn = Guarded(())
 
-  /// Only the exact word `text` gives text; an unreadable level falls to warn in text, info in JSON.
+  /// Only the exact word `text` gives text; an unreadable level falls to warn in text, to info in
+  /// JSON.
   init(format: String, level: String) {
     isJSON = format != "text"
     threshold =

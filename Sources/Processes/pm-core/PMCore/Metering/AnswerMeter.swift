@@ -25,7 +25,9 @@ struct AnswerMeter {
         if wantsUsage { scanner.captureValue(bytesMax: UsageReport.bytesMax) }
       case .member:
         // The last one counts; a client cannot place one here, only the model server can.
-        if wantsUsage, scanner.isCaptureWhole { report = UsageReport(scanner.captured.span) ?? report }
+        if wantsUsage, scanner.isCaptureWhole {
+          report = UsageReport(scanner.captured.span) ?? report
+        }
       }
     }
   }
