@@ -14,7 +14,10 @@ final class AddressTable: Sendable {
 
   fileprivate struct Entry: Sendable {
     var connections = 0
-    var window = SlidingWindow()
+    var window: AdmissionWindow
+    init(_ limit: RequestWindow) {
+      window = AdmissionWindow(limit: limit.requests, seconds: limit.seconds)
+    }
   }
 
   private struct State: Sendable {
@@ -37,10 +40,10 @@ final class AddressTable: Sendable {
   func open(_ address: InternetAddress) -> Bool {
     state.withLock { state in
       makeRoom(in: &state)
-      guard state.entries[address.subscriber, default: Entry()].connections < connectionsMax else {
+      guard state.entries[address.subscriber, default: Entry(state.requests)].connections < connectionsMax else {
         return false
       }
-      state.entries[address.subscriber, default: Entry()].connections += 1
+      state.entries[address.subscriber, default: Entry(state.requests)].connections += 1
       return true
     }
   }
@@ -49,7 +52,8 @@ final class AddressTable: Sendable {
     state.withLock { state in
       guard var entry = state.entries[address.subscriber] else { return }
       entry.connections -= 1
-      state.entries[address.subscriber] = entry.connections == 0 && entry.window.isEmpty ? nil : entry
+      let isIdle = entry.isIdle(at: .now())
+      state.entries[address.subscriber] = isIdle ? nil : entry
     }
   }
 
@@ -57,7 +61,7 @@ final class AddressTable: Sendable {
   func admit(_ address: InternetAddress, at now: Instant) -> Verdict {
     state.withLock { state in
       makeRoom(in: &state)
-      return state.entries[address.subscriber, default: Entry()].admit(state.requests, at: now)
+      return state.entries[address.subscriber, default: Entry(state.requests)].admit(state.requests, at: now)
     }
   }
 
@@ -65,10 +69,9 @@ final class AddressTable: Sendable {
   private func makeRoom(in state: inout State) {
     guard state.entries.count >= EdgeBounds.trackedAddressesMax else { return }
     let now = Instant.now()
-    for (address, entry) in state.entries where entry.connections == 0 {
+    for (address, entry) in state.entries {
       var entry = entry
-      entry.window.forget(before: now, seconds: state.requests.seconds)
-      if entry.window.isEmpty { state.entries[address] = nil }
+      if entry.isIdle(at: now) { state.entries[address] = nil }
     }
     if state.entries.count < EdgeBounds.trackedAddressesMax { return }
     // All are busy: a flood from many addresses. Those that hold no connection go.
@@ -78,15 +81,21 @@ final class AddressTable: Sendable {
 
 extension AddressTable.Entry {
   fileprivate mutating func admit(_ limit: RequestWindow, at now: Instant) -> AddressTable.Verdict {
-    window.forget(before: now, seconds: limit.seconds)
-    let used = window.count
-    guard used < limit.requests else {
-      let wait = window.secondsUntilPlace(at: now, seconds: limit.seconds)
-      return .init(isAdmitted: false, limit: limit.requests, remaining: 0, retryAfterSeconds: wait)
+    let moment = Int64(clamping: now.nanoseconds)
+    window.change(limit: limit.requests, seconds: limit.seconds)
+    guard window.hasPlace(at: moment) else {
+      let wait = (window.nanosecondsUntilFree(at: moment) + 999_999_999) / 1_000_000_000
+      return .init(
+        isAdmitted: false, limit: limit.requests, remaining: 0, retryAfterSeconds: Int(max(1, wait)))
     }
-    window.take(at: now)
+    window.take(at: moment)
     return .init(
-      isAdmitted: true, limit: limit.requests, remaining: limit.requests - used - 1,
-      retryAfterSeconds: 0)
+      isAdmitted: true, limit: limit.requests, remaining: window.remaining, retryAfterSeconds: 0)
+  }
+
+  /// Nothing is remembered of the address any more.
+  fileprivate mutating func isIdle(at now: Instant) -> Bool {
+    _ = window.hasPlace(at: Int64(clamping: now.nanoseconds))
+    return connections == 0 && window.taken == 0
   }
 }

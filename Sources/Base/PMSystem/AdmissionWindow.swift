@@ -1,14 +1,12 @@
-import PMSystem
-
 /// Admissions of the last `seconds`, at most `limit` at any moment. A place is free again exactly
 /// `seconds` after it was taken, as long as the limit is not above `exactPlacesMax`. Above, times
 /// are rounded up to a thousandth of the window, so that memory stays bounded: a place then comes
 /// free up to that much later, never earlier.
-struct AdmissionWindow: Sendable {
+public struct AdmissionWindow: Sendable {
   /// Entries of an exact window: 16 bytes each, so 256 KiB for one key at its limit.
-  static let exactPlacesMax = 16_384
+  public static let exactPlacesMax = 16_384
   /// Steps of a rounded window.
-  static let stepsPerWindow: Int64 = 1024
+  public static let stepsPerWindow: Int64 = 1024
 
   /// Entries whose memory an empty window keeps.
   private static let idleEntriesMax = 64
@@ -19,30 +17,32 @@ struct AdmissionWindow: Sendable {
     var places: Int32
   }
 
-  private(set) var limit: Int
+  public private(set) var limit: Int
   private var lengthNanoseconds: Int64
   /// A ring, the oldest entry at `first`.
   private var entries: [Entry] = []
   private var first = 0
   private var entryCount = 0
   /// Places taken in the window.
-  private(set) var taken = 0
+  public private(set) var taken = 0
 
-  init(limit: Int, seconds: Int) {
+  /// Admits at most `limit` in any `seconds`.
+  public init(limit: Int, seconds: Int) {
     self.limit = limit
     lengthNanoseconds = Int64(seconds) * 1_000_000_000
   }
 
   /// Changes the limit and length; what was admitted stays counted.
-  mutating func change(limit: Int, seconds: Int) {
+  public mutating func change(limit: Int, seconds: Int) {
     self.limit = limit
     lengthNanoseconds = Int64(seconds) * 1_000_000_000
   }
 
-  var remaining: Int { max(0, limit - taken) }
+  /// Places that are free, as of the last look.
+  public var remaining: Int { max(0, limit - taken) }
 
   /// Frees what was taken a window ago or earlier, and tells if a place is free.
-  mutating func hasPlace(at now: Int64) -> Bool {
+  public mutating func hasPlace(at now: Int64) -> Bool {
     while entryCount > 0, entries[first].nanoseconds &+ lengthNanoseconds <= now {
       taken -= Int(entries[first].places)
       first = first + 1 == entries.count ? 0 : first + 1
@@ -53,7 +53,7 @@ struct AdmissionWindow: Sendable {
   }
 
   /// Takes a place; the caller has asked for it. Times never go back.
-  mutating func take(at now: Int64) {
+  public mutating func take(at now: Int64) {
     taken += 1
     let moment = rounded(now)
     if entryCount > 0 {
@@ -85,7 +85,7 @@ struct AdmissionWindow: Sendable {
 
   /// Nanoseconds until a request would be admitted; while places are free, until the next one is.
   /// 0 if none is taken.
-  func nanosecondsUntilFree(at now: Int64) -> Int64 {
+  public func nanosecondsUntilFree(at now: Int64) -> Int64 {
     // If the limit was lowered, several entries must end before there is a place.
     var excess = max(1, taken - limit + 1)
     for offset in 0..<entryCount {
