@@ -61,7 +61,7 @@ struct Accounts {
   let unsettled: Int
 
   /// Comma-separated keys of the predecessor's variable, as a credential.
-  static let environmentKeysName = "environment-keys"
+  static let environmentKeysName = CredentialName.keys.rawValue
   private static let environmentBytesMax = 1 << 20
 
   /// Opens the ledger, brings it forward, settles what a crash left, and takes up what it holds.
