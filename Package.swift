@@ -20,14 +20,16 @@ let strict: [SwiftSetting] = [
 func module(_ name: String, in folder: String, _ dependencies: [Target.Dependency]) -> Target {
   .target(
     name: name, dependencies: dependencies, path: "Sources/\(folder)/\(name)",
-    exclude: [], swiftSettings: strict)
+    exclude: ["README.md"], swiftSettings: strict)
 }
 
 /// The logic of a process, in the folder of its program.
-func logic(_ name: String, of program: String, _ dependencies: [Target.Dependency]) -> Target {
+func logic(
+  _ name: String, of program: String, pages: [String] = [], _ dependencies: [Target.Dependency]
+) -> Target {
   .target(
     name: name, dependencies: dependencies, path: "Sources/Processes/\(program)/\(name)",
-    swiftSettings: strict)
+    exclude: pages, swiftSettings: strict)
 }
 
 /// A program: a `main.swift` of a few lines that calls one library.
@@ -55,7 +57,7 @@ let package = Package(
   ],
   targets: [
     // Base: knows nothing of Privatemode.
-    .target(name: "CLinux", path: "Sources/Base/CLinux"),
+    .target(name: "CLinux", path: "Sources/Base/CLinux", exclude: ["README.md"]),
     .systemLibrary(
       name: "COpenSSL", path: "Sources/Base/COpenSSL", pkgConfig: "openssl",
       providers: [.apt(["libssl-dev"])]),
@@ -75,7 +77,7 @@ let package = Package(
     module("PMWire", in: "Wire", ["PMSystem", "PMJSON"]),
 
     // Processes: import Wire and Base, never each other.
-    logic("PMSupervision", of: "pmctl", ["PMWire"]),
+    logic("PMSupervision", of: "pmctl", pages: ["README.md"], ["PMWire"]),
     logic(
       "PMSupervisor", of: "pmctl",
       ["PMSupervision", "PMWire", "PMAttest", "PMCrypto", "PMJSON", "PMLog", "PMSystem"]),
@@ -89,6 +91,7 @@ let package = Package(
     program("pm-edge", "PMEdge"),
     logic(
       "PMCore", of: "pm-core",
+      pages: ["Keys", "Limits", "Prices", "Ledger", "Control"].map { "\($0)/README.md" },
       ["PMWire", "PMStore", "PMCrypto", "PMHTTP", "PMJSON", "PMLog", "PMSystem"]),
     program("pm-core", "PMCore"),
     logic("PMAdmin", of: "pm-admin", ["PMWire", "PMCrypto", "PMHTTP", "PMJSON", "PMLog", "PMSystem"]),
