@@ -22,7 +22,9 @@ private func error(_ certificate: [UInt8], _ key: [UInt8]) -> TLSError? {
 
   @Test func aFreshPairIsTaken() throws {
     let certified = try CertifiedKey(certificatePEM: files.certificatePEM, keyPEM: files.keyPEM)
-    #expect(certified.daysLeft == SelfSignedCertificate.daysValid || certified.daysLeft == SelfSignedCertificate.daysValid - 1)
+    #expect(
+      certified.daysLeft == SelfSignedCertificate.daysValid
+        || certified.daysLeft == SelfSignedCertificate.daysValid - 1)
   }
 
   @Test func theKeyMustBelongToTheCertificate() {
@@ -83,7 +85,8 @@ private func error(_ certificate: [UInt8], _ key: [UInt8]) -> TLSError? {
     let certified = try CertifiedKey(certificatePEM: short.certificatePEM, keyPEM: short.keyPEM)
     #expect(certified.daysLeft == 3)
     let today = try #require(DatedCertificate(from: -60, to: 60))
-    #expect(try CertifiedKey(certificatePEM: today.certificatePEM, keyPEM: today.keyPEM).daysLeft == 0)
+    #expect(
+      try CertifiedKey(certificatePEM: today.certificatePEM, keyPEM: today.keyPEM).daysLeft == 0)
   }
 
   @Test func anEncryptedKeyIsRefusedWithoutAsking() throws {
@@ -92,9 +95,12 @@ private func error(_ certificate: [UInt8], _ key: [UInt8]) -> TLSError? {
   }
 
   @Test func theOwnCertificateSpeaksForItsNamesOnly() throws {
-    let files = try SelfSignedCertificate(alternativeNames: ["DNS:localhost", "IP:127.0.0.1", "IP:::1"])
+    let files = try SelfSignedCertificate(alternativeNames: [
+      "DNS:localhost", "IP:127.0.0.1", "IP:::1",
+    ])
     let certified = try CertifiedKey(certificatePEM: files.certificatePEM, keyPEM: files.keyPEM)
-    let context = try TLSContext(certified, ticketKey: [UInt8](repeating: 1, count: TLSContext.ticketKeyBytes))
+    let context = try TLSContext(
+      certified, ticketKey: [UInt8](repeating: 1, count: TLSContext.ticketKeyBytes))
     let server = try PlayedServer(context, try TLSPipe())
     let client = try #require(PlayedClient())
     server.shakeHands(with: client)
@@ -108,7 +114,9 @@ private func error(_ certificate: [UInt8], _ key: [UInt8]) -> TLSError? {
 
   @Test func namesThatAreNoneAreRefused() {
     for names in [["localhost"], ["DNS:"], ["IP:300.1.1.1"], ["EMAIL"]] {
-      #expect(throws: TLSError.self, "\(names)") { try SelfSignedCertificate(alternativeNames: names) }
+      #expect(throws: TLSError.self, "\(names)") {
+        try SelfSignedCertificate(alternativeNames: names)
+      }
     }
   }
 }

@@ -25,7 +25,9 @@ import PMSystem
     guard let context = unsafe SSL_CTX_new(TLS_client_method()), let ssl = unsafe SSL_new(context),
       let incoming = unsafe BIO_new(BIO_s_mem()), let outgoing = unsafe BIO_new(BIO_s_mem())
     else { return nil }
-    unsafe (self.context, self.ssl, self.incoming, self.outgoing) = (context, ssl, incoming, outgoing)
+    unsafe (self.context, self.ssl, self.incoming, self.outgoing) = (
+      context, ssl, incoming, outgoing
+    )
     unsafe SSL_set_bio(ssl, incoming, outgoing)
     unsafe SSL_set_connect_state(ssl)
     // Level 0: old versions must be refused by the server, not by this side.
@@ -75,7 +77,8 @@ import PMSystem
   }
 
   private func pending() -> [UInt8] {
-    var bytes = [UInt8](repeating: 0, count: Int(unsafe BIO_ctrl(outgoing, BIO_CTRL_PENDING, 0, nil)))
+    var bytes = [UInt8](
+      repeating: 0, count: Int(unsafe BIO_ctrl(outgoing, BIO_CTRL_PENDING, 0, nil)))
     if bytes.isEmpty { return [] }
     let count = unsafe BIO_read(outgoing, &bytes, Int32(bytes.count))
     return Array(bytes.prefix(Int(max(0, count))))
@@ -123,7 +126,8 @@ import PMSystem
     var (text, count): (UnsafePointer<UInt8>?, UInt32) = (nil, 0)
     unsafe SSL_get0_alpn_selected(ssl, &text, &count)
     guard let text = unsafe text else { return "" }
-    return unsafe String(decoding: UnsafeBufferPointer(start: text, count: Int(count)), as: UTF8.self)
+    return unsafe String(
+      decoding: UnsafeBufferPointer(start: text, count: Int(count)), as: UTF8.self)
   }
 
   /// What a later client needs in order to resume.

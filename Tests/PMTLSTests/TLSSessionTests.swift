@@ -4,7 +4,9 @@ import PMTLS
 import Testing
 
 @Suite struct TLSSessionTests {
-  static let certificate = try? SelfSignedCertificate(alternativeNames: ["DNS:localhost", "IP:127.0.0.1", "IP:::1"])
+  static let certificate = try? SelfSignedCertificate(alternativeNames: [
+    "DNS:localhost", "IP:127.0.0.1", "IP:::1",
+  ])
   static let ticketKey = (0..<TLSContext.ticketKeyBytes).map { UInt8($0) }
 
   private func context(ticketKey: [UInt8] = ticketKey) throws -> TLSContext {
@@ -17,9 +19,13 @@ import Testing
     try PlayedServer(context ?? self.context(), pipe ?? TLSPipe())
   }
 
-  private static let versions: [(Int32, String)] = [(TLS1_2_VERSION, "TLSv1.2"), (TLS1_3_VERSION, "TLSv1.3")]
+  private static let versions: [(Int32, String)] = [
+    (TLS1_2_VERSION, "TLSv1.2"), (TLS1_3_VERSION, "TLSv1.3"),
+  ]
 
-  private func client(_ version: Int32 = 0, resuming session: ClientSession? = nil) throws -> PlayedClient {
+  private func client(_ version: Int32 = 0, resuming session: ClientSession? = nil) throws
+    -> PlayedClient
+  {
     try #require(PlayedClient(.init(version: version), resuming: session))
   }
 
@@ -133,7 +139,9 @@ import Testing
 
   // MARK: What is refused
 
-  private func alert(of settings: PlayedClient.Settings) throws -> (alert: UInt8?, client: PlayedClient, server: PlayedServer) {
+  private func alert(of settings: PlayedClient.Settings) throws -> (
+    alert: UInt8?, client: PlayedClient, server: PlayedServer
+  ) {
     let server = try server()
     let client = try #require(PlayedClient(settings))
     let answer = server.exchange(client.exchange())
@@ -169,7 +177,8 @@ import Testing
   }
 
   @Test(arguments: [
-    "AES128-SHA", "AES128-GCM-SHA256", "ECDHE-ECDSA-AES128-SHA", "ECDHE-ECDSA-AES256-SHA384", "ECDHE-RSA-AES128-SHA",
+    "AES128-SHA", "AES128-GCM-SHA256", "ECDHE-ECDSA-AES128-SHA", "ECDHE-ECDSA-AES256-SHA384",
+    "ECDHE-RSA-AES128-SHA",
     "ECDHE-ECDSA-AES128-CCM8",
   ])
   func suitesWithoutSecrecyOrAuthenticationAreRefused(_ suite: String) throws {
@@ -190,7 +199,9 @@ import Testing
     }
   }
 
-  @Test(arguments: ["GET / HTTP/1.1\r\nHost: a\r\n\r\n", "\u{16}\u{3}\u{1}zzzzzzzzzzzzzz", "SSH-2.0-x\r\n"])
+  @Test(arguments: [
+    "GET / HTTP/1.1\r\nHost: a\r\n\r\n", "\u{16}\u{3}\u{1}zzzzzzzzzzzzzz", "SSH-2.0-x\r\n",
+  ])
   func whatIsNoTLSFails(_ text: String) throws {
     let server = try server()
     _ = server.exchange(Array(text.utf8) + [UInt8](repeating: 0x41, count: 20_000))

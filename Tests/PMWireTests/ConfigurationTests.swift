@@ -40,7 +40,8 @@ private func error(_ text: String) -> ConfigurationError? {
     (#"{"limits":{"global":{"request":1}}}"#, "limits.global.request"),
     (#"{"edge":{"Threads":1}}"#, "edge.Threads"), (#"{"keys":{"":1}}"#, "keys."),
     (#"{"vendor":{"environment":{"LD_PRELOAD":"/x"}}}"#, "vendor.environment.LD_PRELOAD"),
-    (#"{"admin":{"password":"x"}}"#, "admin.password"), (#"{"control":{"root":[0]}}"#, "control.root"),
+    (#"{"admin":{"password":"x"}}"#, "admin.password"),
+    (#"{"control":{"root":[0]}}"#, "control.root"),
     (#"{"attestation":{"skip":true}}"#, "attestation.skip"), (#"{"skipGate":true}"#, "skipGate"),
     (#"{"listen":{"x":null}}"#, "listen.x"),
   ])
@@ -49,8 +50,9 @@ private func error(_ text: String) -> ConfigurationError? {
   }
 
   @Test func membersStandOnce() {
-    #expect(error(#"{"profile":"production","profile":"development"}"#)
-      == ConfigurationError("configuration", .duplicate(offset: 25)))
+    #expect(
+      error(#"{"profile":"production","profile":"development"}"#)
+        == ConfigurationError("configuration", .duplicate(offset: 25)))
     #expect(error(#"{"tls":{"key":"/a","key":"/b"}}"#)?.fault == .duplicate(offset: 20))
     #expect(error("{")?.fault == .notJSON(offset: 1))
     #expect(error("")?.fault == .notJSON(offset: 0))
@@ -82,7 +84,8 @@ private func error(_ text: String) -> ConfigurationError? {
   static let ranges: [(section: String, member: String, low: Int64, high: Int64)] = [
     ("listen", "https", 1, 65_535), ("listen", "http", 1, 65_535), ("edge", "threads", 1, 64),
     ("edge", "connectionsMax", 1, 1_000_000), ("edge", "connectionsPerAddressMax", 1, 1_000_000),
-    ("limits", "jsonBodyBytesMax", 1024, 50_331_648), ("limits", "audioBodyBytesMax", 1024, 134_217_728),
+    ("limits", "jsonBodyBytesMax", 1024, 50_331_648),
+    ("limits", "audioBodyBytesMax", 1024, 134_217_728),
     ("vendor", "port", 1, 65_535), ("vendor", "startDeadlineSeconds", 1, 3600),
     ("vendor", "drainSeconds", 0, 3600),
   ]
@@ -115,7 +118,8 @@ private func error(_ text: String) -> ConfigurationError? {
 
   @Test func pathsAreAbsolute() {
     for text in [
-      #"{"tls":{"certificate":"cert.pem"}}"#, #"{"stateDirectory":""}"#, #"{"keys":{"file":"~/k"}}"#,
+      #"{"tls":{"certificate":"cert.pem"}}"#, #"{"stateDirectory":""}"#,
+      #"{"keys":{"file":"~/k"}}"#,
       #"{"vendor":{"binary":"./proxy"}}"#, #"{"admin":{"passwordFile":"x"}}"#,
     ] {
       #expect(error(text)?.fault == .notAbsolute, "\(text)")
@@ -123,7 +127,9 @@ private func error(_ text: String) -> ConfigurationError? {
   }
 
   @Test func wordsAreOfTheirList() {
-    #expect(error(#"{"profile":"Production"}"#) == ConfigurationError("profile", .notOneOf(["production", "development"])))
+    #expect(
+      error(#"{"profile":"Production"}"#)
+        == ConfigurationError("profile", .notOneOf(["production", "development"])))
     #expect(error(#"{"vendor":{"nvidiaOcsp":"off"}}"#)?.member == "vendor.nvidiaOcsp")
     #expect(error(#"{"attestation":{"platform":"none"}}"#)?.member == "attestation.platform")
   }
@@ -155,7 +161,8 @@ private func error(_ text: String) -> ConfigurationError? {
     #expect(try fault(#"{\#(tls),"vendor":{"binary":"/b"}}"#)?.member == "vendor.sha256")
     let whole = #"\#(tls),"vendor":{"binary":"/b","sha256":"\#(digest)"}"#
     #expect(try fault("{\(whole)}") == nil)
-    #expect(try fault(#"{\#(whole),"listen":{"loopbackOnly":true}}"#)?.fault == .notAllowedInProduction)
+    #expect(
+      try fault(#"{\#(whole),"listen":{"loopbackOnly":true}}"#)?.fault == .notAllowedInProduction)
     #expect(try fault(#"{"profile":"development"}"#) == nil)
     #expect(try fault(#"{"profile":"development","tls":{"key":"/k"}}"#) != nil)
   }
@@ -171,7 +178,8 @@ private func error(_ text: String) -> ConfigurationError? {
      "limits":{"global":{"requests":6,"windowSeconds":7},"address":{"requests":8,"windowSeconds":9},
                "jsonBodyBytesMax":2000,"audioBodyBytesMax":3000},
      "keys":{"file":"/keys"},
-     "vendor":{"binary":"/b","port":10,"drainSeconds":11,"startDeadlineSeconds":12,"apiKeyFile":"/a"},
+     "vendor":{"binary":"/b","port":10,"drainSeconds":11,"startDeadlineSeconds":12,
+     "apiKeyFile":"/a"},
      "admin":{"passwordFile":"/w"},"control":{"admins":[1],"operators":[2],"readers":[3]},
      "attestation":{"platform":"snp"}}
     """

@@ -4,14 +4,18 @@ import Testing
 
 @Suite struct RouteAndErrorTests {
   static let errors: [APIError] = [
-    .keyMissing, .keyInvalid, .keyExpired, .keyDisabled, .httpsRequired, .unknownURL, .methodNotSupported,
+    .keyMissing, .keyInvalid, .keyExpired, .keyDisabled, .httpsRequired, .unknownURL,
+    .methodNotSupported,
     .unsupportedEndpoint, .upgradeRefused, .addressLimit, .globalLimit, .keyLimit, .vendorLimit,
-    .malformedRequest, .headTooLarge, .targetTooLong, .unsupportedCoding, .unsupportedVersion, .requestTimeout,
-    .requestTooLarge, .badJSON, .modelMissing, .ambiguousBody, .badForm, .formStream, .formFormat, .contentType,
+    .malformedRequest, .headTooLarge, .targetTooLong, .unsupportedCoding, .unsupportedVersion,
+    .requestTimeout,
+    .requestTooLarge, .badJSON, .modelMissing, .ambiguousBody, .badForm, .formStream, .formFormat,
+    .contentType,
     .modelNotFound, .modelNotPriced, .coreUnavailable, .coreLost, .adminUnavailable, .overloaded,
     .ledgerUnavailable, .vendorStarting, .vendorRestarting, .vendorConnectionLost, .vendorTimeout,
     .vendorUnavailable, .vendorIncompatible, .vendorAttestation, .contextTooLong, .vendorRejected,
-    .vendorUnreachable, .vendorBadGateway, .vendorTruncated, .vendorOverloaded, .vendorError, .streamTruncated,
+    .vendorUnreachable, .vendorBadGateway, .vendorTruncated, .vendorOverloaded, .vendorError,
+    .streamTruncated,
     .streamIdle, .modelServerRejected(400), .modelServerRejected(422),
   ]
 
@@ -47,7 +51,8 @@ import Testing
       #expect(openAI.contains(error.type.text), "\(code)")
       #expect(anthropic.contains(error.anthropicType.text), "\(code)")
       #expect((error.status == 429) == (error.type.text == "rate_limit_error"), "\(code)")
-      #expect((error.status == 401) == (error.anthropicType.text == "authentication_error"), "\(code)")
+      #expect(
+        (error.status == 401) == (error.anthropicType.text == "authentication_error"), "\(code)")
       #expect(error.type.text != "server_error" || error.status >= 500, "\(code)")
       #expect(!error.saysNoRetry || error.retryAfterSeconds == nil, "\(code)")
       // SDKs of the OpenAI family show the text as it is.
@@ -57,7 +62,9 @@ import Testing
 
   /// The words that scripts of the predecessor's users look for.
   @Test func textsBeginAsThePredecessorsDid() {
-    #expect(APIError.keyMissing.message.text == "Missing API key. Use Authorization: Bearer <key> or X-API-Key header")
+    #expect(
+      APIError.keyMissing.message.text
+        == "Missing API key. Use Authorization: Bearer <key> or X-API-Key header")
     #expect(APIError.keyExpired.message.text.hasPrefix("Invalid or expired API key"))
     #expect(APIError.keyDisabled.message.text.hasPrefix("Invalid or expired API key"))
     #expect(APIError.addressLimit.message.text == "Per-IP rate limit exceeded")

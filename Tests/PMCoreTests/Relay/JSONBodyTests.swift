@@ -15,8 +15,10 @@ private func edit(_ text: String, _ route: Route = .chat) -> EditedBody {
   // MARK: What passes
 
   @Test(arguments: [
-    #"{"model":"m"}"#, #"{"model":"m","stream":false}"#, #"{"model":"m","stream":null,"messages":[]}"#,
-    "{ \"model\" :\t\"m\" ,\r\n\"x\" : [ 1 , 2 ] }", #"{"messages":[{"content":"\"stream\":true"}],"model":"m"}"#,
+    #"{"model":"m"}"#, #"{"model":"m","stream":false}"#,
+    #"{"model":"m","stream":null,"messages":[]}"#,
+    "{ \"model\" :\t\"m\" ,\r\n\"x\" : [ 1 , 2 ] }",
+    #"{"messages":[{"content":"\"stream\":true"}],"model":"m"}"#,
     #"{"model":"m","tools":[{"stream":true,"model":"other","n":9}]}"#, #"{"model":"m","é":1}"#,
   ])
   func aBodyWithoutStreamPassesAsItIs(_ text: String) {
@@ -48,18 +50,35 @@ private func edit(_ text: String, _ route: Route = .chat) -> EditedBody {
     (#"{"model":"m","stream":true}"#, #"{"model":"m","stream":true,\#(asked)}"#),
     (#"{"stream":true,"model":"m"}"#, #"{"stream":true,"model":"m",\#(asked)}"#),
     (#"{"stream":true,"model":"m" }"#, #"{"stream":true,"model":"m" ,\#(asked)}"#),
-    (#"{"stream_options":{},"stream":true,"model":"m"}"#, #"{\#(asked),"stream":true,"model":"m"}"#),
-    (#"{"stream":true,"stream_options":{},"model":"m"}"#, #"{"stream":true,\#(asked),"model":"m"}"#),
-    (#"{"stream":true,"model":"m","stream_options":{}}"#, #"{"stream":true,"model":"m",\#(asked)}"#),
-    (#"{"stream":true,"model":"m","stream_options":null}"#, #"{"stream":true,"model":"m",\#(asked)}"#),
-    (#"{"model":"m","stream":true,"stream_options": {"include_usage":false} , "x":1}"#,
-      #"{"model":"m","stream":true,\#(asked) , "x":1}"#),
-    (#"{"model":"m","stream":true,"stream_options":{"a":[1,{"b":"}"}],"include_usage":true}}"#,
-      #"{"model":"m","stream":true,"stream_options":{"a":[1,{"b":"}"}],"include_usage":true}}"#),
-    (#"{"model":"m","stream":true,"x":{"stream_options":{}}}"#,
-      #"{"model":"m","stream":true,"x":{"stream_options":{}},\#(asked)}"#),
-    (#"{"model":"m","stream":true,"stream_options":{"include_usage":null,"x":1}}"#,
-      #"{"model":"m","stream":true,"stream_options":{"include_usage":true,"x":1}}"#),
+    (
+      #"{"stream_options":{},"stream":true,"model":"m"}"#, #"{\#(asked),"stream":true,"model":"m"}"#
+    ),
+    (
+      #"{"stream":true,"stream_options":{},"model":"m"}"#, #"{"stream":true,\#(asked),"model":"m"}"#
+    ),
+    (
+      #"{"stream":true,"model":"m","stream_options":{}}"#, #"{"stream":true,"model":"m",\#(asked)}"#
+    ),
+    (
+      #"{"stream":true,"model":"m","stream_options":null}"#,
+      #"{"stream":true,"model":"m",\#(asked)}"#
+    ),
+    (
+      #"{"model":"m","stream":true,"stream_options": {"include_usage":false} , "x":1}"#,
+      #"{"model":"m","stream":true,\#(asked) , "x":1}"#
+    ),
+    (
+      #"{"model":"m","stream":true,"stream_options":{"a":[1,{"b":"}"}],"include_usage":true}}"#,
+      #"{"model":"m","stream":true,"stream_options":{"a":[1,{"b":"}"}],"include_usage":true}}"#
+    ),
+    (
+      #"{"model":"m","stream":true,"x":{"stream_options":{}}}"#,
+      #"{"model":"m","stream":true,"x":{"stream_options":{}},\#(asked)}"#
+    ),
+    (
+      #"{"model":"m","stream":true,"stream_options":{"include_usage":null,"x":1}}"#,
+      #"{"model":"m","stream":true,"stream_options":{"include_usage":true,"x":1}}"#
+    ),
   ])
   func aStreamIsAskedForItsUsage(_ text: String, _ wanted: String) throws {
     for way in splits(Array(text.utf8)) {
@@ -94,7 +113,8 @@ private func edit(_ text: String, _ route: Route = .chat) -> EditedBody {
   /// Some clients write every member, null or not. The vendor refuses options without a stream.
   @Test func nullOptionsWithoutAStreamStayNull() {
     for text in [
-      #"{"model":"m","stream_options":null}"#, #"{"model":"m","stream":false,"stream_options":null}"#,
+      #"{"model":"m","stream_options":null}"#,
+      #"{"model":"m","stream":false,"stream_options":null}"#,
       #"{"stream_options":null,"model":"m","stream":false}"#,
     ] {
       #expect(edit(text).text == text)
@@ -130,23 +150,32 @@ private func edit(_ text: String, _ route: Route = .chat) -> EditedBody {
   // MARK: What is refused
 
   @Test(arguments: [
-    ("", BodyFault.notJSON), ("{", .notJSON), ("[]", .notJSON), ("null", .notJSON), ("{}x", .notJSON),
+    ("", BodyFault.notJSON), ("{", .notJSON), ("[]", .notJSON), ("null", .notJSON),
+    ("{}x", .notJSON),
     (#"{"model":"m"}{}"#, .notJSON), (#"{"model":"m",}"#, .notJSON), (#"{"model":"m""#, .notJSON),
     (#"{"model":"m","x":"\x"}"#, .notJSON), ("{\"model\":\"m\u{0}\"}", .notJSON),
     ("{}", .modelMissing), (#"{"model":""}"#, .modelMissing), (#"{"model":null}"#, .modelMissing),
-    (#"{"model":1}"#, .modelMissing), (#"{"model":["m"]}"#, .modelMissing), (#"{"x":{"model":"m"}}"#, .modelMissing),
-    (#"{"model":"a b"}"#, .modelMissing), (#"{"model":"a\r\nX: y"}"#, .modelMissing), (#"{"model":"é"}"#, .modelMissing),
-    (#"{"model":"\ud800"}"#, .modelMissing), (#"{"model":"a\u0000"}"#, .modelMissing), (#"{"model":"a,b"}"#, .modelMissing),
+    (#"{"model":1}"#, .modelMissing), (#"{"model":["m"]}"#, .modelMissing),
+    (#"{"x":{"model":"m"}}"#, .modelMissing),
+    (#"{"model":"a b"}"#, .modelMissing), (#"{"model":"a\r\nX: y"}"#, .modelMissing),
+    (#"{"model":"é"}"#, .modelMissing),
+    (#"{"model":"\ud800"}"#, .modelMissing), (#"{"model":"a\u0000"}"#, .modelMissing),
+    (#"{"model":"a,b"}"#, .modelMissing),
     (#"{"model":"m","model":"m"}"#, .ambiguous), (#"{"model":"m","Model":"m"}"#, .ambiguous),
     (#"{"model":"m","MODEL":1}"#, .ambiguous), (#"{"model":"m","Stream":true}"#, .ambiguous),
-    (#"{"model":"m","STREAM_OPTIONS":{}}"#, .ambiguous), (#"{"model":"m","Max_Tokens":1}"#, .ambiguous),
-    (#"{"model":"m","max_Completion_tokens":1}"#, .ambiguous), (#"{"model":"m","N":2}"#, .ambiguous),
-    (#"{"model":"m","Cache_Salt":"x"}"#, .ambiguous), (#"{"model":"m","\u006dodel":"x"}"#, .ambiguous),
-    (#"{"model":"m","":1}"#, .ambiguous), (#"{"model":"m","a.b":1}"#, .ambiguous), (#"{"model":"m","ſtream":true}"#, .ambiguous),
+    (#"{"model":"m","STREAM_OPTIONS":{}}"#, .ambiguous),
+    (#"{"model":"m","Max_Tokens":1}"#, .ambiguous),
+    (#"{"model":"m","max_Completion_tokens":1}"#, .ambiguous),
+    (#"{"model":"m","N":2}"#, .ambiguous),
+    (#"{"model":"m","Cache_Salt":"x"}"#, .ambiguous),
+    (#"{"model":"m","\u006dodel":"x"}"#, .ambiguous),
+    (#"{"model":"m","":1}"#, .ambiguous), (#"{"model":"m","a.b":1}"#, .ambiguous),
+    (#"{"model":"m","ſtream":true}"#, .ambiguous),
     // What a laxer reader takes for a stream, or for more answers than one.
     (#"{"model":"m","stream":"true"}"#, .ambiguous), (#"{"model":"m","stream":1}"#, .ambiguous),
     (#"{"model":"m","stream":"yes"}"#, .ambiguous), (#"{"model":"m","stream":[]}"#, .ambiguous),
-    (#"{"model":"m","n":"5"}"#, .ambiguous), (#"{"model":"m","n":5.0}"#, .ambiguous), (#"{"model":"m","n":5e0}"#, .ambiguous),
+    (#"{"model":"m","n":"5"}"#, .ambiguous), (#"{"model":"m","n":5.0}"#, .ambiguous),
+    (#"{"model":"m","n":5e0}"#, .ambiguous),
     (#"{"model":"m","n":99999999999999999999}"#, .ambiguous),
   ])
   func ambiguousAndBrokenBodiesAreRefused(_ text: String, _ fault: BodyFault) {
@@ -188,7 +217,7 @@ private func edit(_ text: String, _ route: Route = .chat) -> EditedBody {
   // MARK: Size
 
   @Test func aLargeBodyPassesInSmallPieces() throws {
-    let content = String(repeating: #"lorem \"ipsum\" dolor, {[é😀 \u00e9\n"#, count: 20_000)
+    let content = String(repeating: #"lorem \"ipsum\" dolor, {[é😀 \u00e9\n"#, count: 5_000)
     let text = #"{"model":"m","messages":[{"role":"user","content":"\#(content)"}],"stream":true}"#
     let bytes = Array(text.utf8)
     var editor = JSONBody(.chat)
@@ -208,7 +237,8 @@ private func edit(_ text: String, _ route: Route = .chat) -> EditedBody {
     let facts = try editor.finish()
     #expect(facts.isStream && facts.bodyBytes == bytes.count)
     #expect(sent == bytes.count + 1 + Self.asked.utf8.count)
-    #expect(String(decoding: tail.suffix(20), as: UTF8.self) == #""include_usage":true}}"#.suffix(20))
+    #expect(
+      String(decoding: tail.suffix(20), as: UTF8.self) == #""include_usage":true}}"#.suffix(20))
   }
 
   @Test func aScannerThatWasUsedBeforeStartsOver() throws {

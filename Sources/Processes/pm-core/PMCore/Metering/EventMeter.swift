@@ -58,7 +58,7 @@ struct EventMeter {
     scanner.reset()
     var position = 0
     var (usage, previousEnd) = (0..<0, 0)
-    var (isFirst, hasNoChoices, isUsage) = (true, false, false)
+    var (isFirst, hasNoChoices, isUsage, hasReport) = (true, false, false, false)
     var next: JSONMemberScanner.Event?
     repeat {
       next = try? scanner.next(data, &position)
@@ -68,7 +68,10 @@ struct EventMeter {
       } else if next == .member {
         let member = scanner.member
         if isUsage {
-          if let found = UsageReport(scanner.captured.span) { note(found) }
+          if let found = UsageReport(scanner.captured.span) {
+            note(found)
+            hasReport = true
+          }
           // With the comma before it, or the one after it if it comes first.
           usage = (isFirst ? member.nameStart : previousEnd)..<member.valueEnd
           if isFirst { usage = usage.lowerBound..<Self.behindComma(data, member.valueEnd) }
@@ -80,7 +83,8 @@ struct EventMeter {
       }
     } while next == .name || next == .member
     guard next == .end, !showsUsage, !usage.isEmpty else { return .pass }
-    if hasNoChoices { return .drop }
+    // The event that is about usage alone; others without choices say something else as well.
+    if hasNoChoices && hasReport { return .drop }
     return .cut(start + usage.lowerBound..<start + usage.upperBound)
   }
 

@@ -1,0 +1,89 @@
+import PMSystem
+import Testing
+
+@testable import PMCore
+
+private func report(_ text: String) -> UsageReport? { UsageReport(Array(text.utf8).span) }
+
+private func usage(_ text: String) -> Usage? {
+  report(text)?.usage(bodyBytes: 10, isAudio: false)
+}
+
+@Suite struct UsageReportTests {
+  @Test func theOpenAIFamilyIncludesCachedTokensInThePrompt() {
+    let found = usage(
+      #"{"prompt_tokens":100,"completion_tokens":20,"total_tokens":120,"prompt_tokens_details":{"cached_tokens":64,"audio_tokens":1},"completion_tokens_details":{"reasoning_tokens":7}}"#
+    )
+    #expect(found?.fresh == 36)
+    #expect(found?.cached == 64)
+    #expect(found?.output == 20)
+    #expect(found?.source == .upstream)
+  }
+
+  @Test func detailsMayBeAbsentOrNull() {
+    for details in [
+      "", #","prompt_tokens_details":null"#, #","prompt_tokens_details":{}"#,
+      #","prompt_tokens_details":{"cached_tokens":null}"#, #","prompt_tokens_details":[1]"#,
+    ] {
+      let found = usage(#"{"prompt_tokens":5,"completion_tokens":6\#(details)}"#)
+      #expect(found?.fresh == 5 && found?.cached == 0 && found?.output == 6, "\(details)")
+    }
+  }
+
+  @Test func aTotalAloneIsPrompt() {
+    let found = usage(#"{"total_tokens":9}"#)
+    #expect(found?.fresh == 9 && found?.output == 0)
+    let embeddings = usage(#"{"prompt_tokens":8,"total_tokens":8}"#)
+    #expect(embeddings?.fresh == 8 && embeddings?.output == 0)
+    let noPrompt = usage(#"{"completion_tokens":4,"total_tokens":9}"#)
+    #expect(noPrompt?.fresh == 5 && noPrompt?.output == 4)
+    // A total below its part is the vendor's mistake, and no credit.
+    #expect(usage(#"{"completion_tokens":9,"total_tokens":4}"#)?.fresh == 0)
+  }
+
+  @Test func theAnthropicFamilyAddsItsCacheToTheInput() {
+    let found = usage(
+      #"{"input_tokens":10,"cache_read_input_tokens":5,"cache_creation_input_tokens":3,"output_tokens":2}"#
+    )
+    #expect(found?.fresh == 18)
+    #expect(found?.cached == 0)
+    #expect(found?.output == 2)
+    #expect(
+      usage(#"{"input_tokens":10,"cache_read_input_tokens":null,"output_tokens":2}"#)?.fresh == 10)
+  }
+
+  @Test func audioIsCountedInSeconds() {
+    let found = report(#"{"type":"duration","seconds":13}"#)?.usage(bodyBytes: 700, isAudio: true)
+    #expect(found?.audioMilliseconds == 13_000)
+    #expect(found?.bytes == 700)
+    #expect(found?.fresh == 0)
+  }
+
+  @Test(arguments: [
+    "null", "{}", "[]", "5", "\"x\"", "", "{", #"{"x":1}"#, #"{"prompt_tokens":null}"#,
+    #"{"prompt_tokens":"5"}"#, #"{"prompt_tokens":-5}"#, #"{"prompt_tokens":5.0}"#,
+    #"{"prompt_tokens":1e3}"#,
+    #"{"prompt_tokens":9999999999999999999}"#, #"{"a":{"prompt_tokens":5}}"#,
+    #"{"Prompt_Tokens":5}"#,
+    #"{"seconds":"13"}"#,
+  ])
+  func whatIsNoReportIsNone(_ text: String) { #expect(report(text) == nil) }
+
+  @Test func absurdNumbersDoNotTrap() {
+    let most = String(repeating: "9", count: 18)
+    let found = report(
+      #"{"prompt_tokens":\#(most),"completion_tokens":\#(most),"total_tokens":\#(most),"seconds":\#(most),"input_tokens":\#(most),"cache_read_input_tokens":\#(most),"cache_creation_input_tokens":\#(most),"output_tokens":\#(most)}"#
+    )
+    #expect(found != nil)
+    #expect(found?.usage(bodyBytes: .max, isAudio: true).audioMilliseconds ?? 0 > 0)
+    #expect(
+      usage(#"{"prompt_tokens":1,"prompt_tokens_details":{"cached_tokens":\#(most)}}"#)?.fresh == 1)
+  }
+
+  @Test func aLaterReportKeepsWhatItDoesNotRepeat() {
+    var first = report(#"{"input_tokens":25,"output_tokens":1}"#)
+    if let later = report(#"{"output_tokens":15}"#) { first?.update(later) }
+    let found = first?.usage(bodyBytes: 0, isAudio: false)
+    #expect(found?.fresh == 25 && found?.output == 15)
+  }
+}
