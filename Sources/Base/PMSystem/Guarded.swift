@@ -4,9 +4,8 @@ internal import Glibc
 ///
 /// Why not `Synchronization.Mutex`: it spins before it waits, which burns the very processor that
 /// the holder needs when both threads share one.
-///
-/// `@unchecked Sendable`: the value is touched only while the mutex is held, and the mutex keeps its
-/// address for the life of the object.
+/// The mutex keeps its address for the life of the object.
+// tidy:allow escape: the value is touched only while the mutex is held
 @safe public final class Guarded<Value: Sendable>: @unchecked Sendable {
   private let mutex: UnsafeMutablePointer<pthread_mutex_t>
   private var value: Value

@@ -25,7 +25,9 @@ public final class SupervisorLink {
     SignalSource.block([.terminate, .interrupt])
     inherited = InheritedDescriptors.fromEnvironment()
     notifier = Notifier.fromEnvironment()
-    watchdogMicroseconds = Environment.value(Inheritance.watchdogMicroseconds).flatMap { UInt64($0) }
+    watchdogMicroseconds = Environment.value(Inheritance.watchdogMicroseconds).flatMap {
+      UInt64($0)
+    }
     let bytes: [UInt8]
     do throws(SystemError) {
       if let given = inherited.take(Inheritance.Name.configuration.rawValue) {

@@ -8,8 +8,8 @@ public struct EnvironmentSecrets: Equatable, Sendable {
 }
 
 extension Configuration {
-  /// Takes in the predecessor's environment variables (`predecessor.md`, section 1.4). `isSet` tells
-  /// which members the file has set already; a variable of another value is then an error.
+  /// Takes in the predecessor's environment variables (`predecessor.md`, section 1.4). A variable
+  /// that gives another value than `file` has set is an error.
   public mutating func merge(
     environment: [String: String], file: Configuration
   ) throws(ConfigurationError) -> EnvironmentSecrets {
