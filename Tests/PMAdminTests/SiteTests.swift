@@ -158,6 +158,9 @@ import Testing
       "/admin/keys/generate", "description=n%3C8n&expires_days=30&rate_limit=5")
     let location = try #require(made.location)
     #expect(location == "/admin?show_key=key_0")
+    var head = browser.request(location)
+    head.method = .head
+    #expect(browser.stage.site.answer(head).status == .ok)
     let page = browser.get(location).body
     #expect(page.contains("<code>pm_secret_of_key_0</code>"))
     #expect(page.contains("n&lt;8n") && page.contains("2023-12-14 22:13"))

@@ -22,7 +22,8 @@ public enum AdminProcess {
       try serve(listener, site, link)
       Log.write(.admin(.stopped))
       return ExitCode.done
-    } catch is ConfigurationError {
+    } catch let error as ConfigurationError {
+      writeToStandardError("pm-admin: \(error)\n")
       Log.write(.admin(.configurationRefused))
       return ExitCode.configuration
     } catch {

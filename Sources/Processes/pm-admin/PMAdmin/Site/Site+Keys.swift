@@ -1,9 +1,11 @@
+internal import PMHTTP
 internal import PMWire
 
 extension Site {
   func keysPage(_ request: Request, _ session: SignedIn) throws(ControlError) -> Response {
     var page = try filledPage(request, session)
-    if let id = request.query.text("show_key").flatMap({ KeyID($0) }) {
+    // Only a request that shows the page takes the key.
+    if request.method == .get, let id = request.query.text("show_key").flatMap({ KeyID($0) }) {
       let now = surroundings.now()
       let secret = withState { $0.sessions.takeNewKey(id, in: session.number, at: now) }
       page.issued = secret.map { IssuedKey(id: id, secret: $0) }
