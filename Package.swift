@@ -39,9 +39,12 @@ func program(_ name: String, _ library: Target.Dependency) -> Target {
     swiftSettings: strict)
 }
 
-func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+func tests(
+  _ name: String, _ dependencies: [Target.Dependency], fixtures: [String] = []
+) -> Target {
   .testTarget(
-    name: name, dependencies: dependencies, path: "Tests/\(name)", exclude: ["README.md"],
+    name: name, dependencies: dependencies, path: "Tests/\(name)",
+    exclude: ["README.md"] + fixtures,
     swiftSettings: strict)
 }
 
@@ -124,7 +127,7 @@ let package = Package(
       ["PMSupervisor", "PMWire", "PMCrypto", "PMJSON", "PMLog", "PMSystem"]),
     tests("PMLaunchTests", ["PMSystem", "PMWire"]),
     tests("PMCommandTests", ["PMCommand", "PMSupervisor", "PMJSON", "PMWire"]),
-    tests("PMAttestTests", ["PMAttest", "PMJSON", "PMSystem"]),
+    tests("PMAttestTests", ["PMAttest", "PMJSON", "PMSystem"], fixtures: ["Fixtures"]),
     tests("TidyTests", []),
     tests("PMCryptoTests", ["PMCrypto"]),
     tests("PMStoreTests", ["PMStore", "PMSystem"]),

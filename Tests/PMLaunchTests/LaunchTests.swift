@@ -98,7 +98,7 @@ struct LaunchTests {
 
   @Test func limitsMaskAndPrivilegesAreSet() throws {
     let text = try shell(
-      "ulimit -c; umask; pwd; grep -E '^(NoNewPrivs|SigBlk|SigIgn)' /proc/$$/status")
+      "ulimit -c; umask; pwd; exec grep -E '^(NoNewPrivs|SigBlk|SigIgn)' /proc/self/status")
     let lines = text.split(separator: "\n").map(String.init)
     try #require(lines.count == 6, "\(text)")
     #expect(lines[0] == "0")
