@@ -66,7 +66,9 @@ private final class Stream: StreamSource {
   @Test func aShortWriteGoesOutAtOnce() throws {
     let loop = try EventLoop()
     let (stream, peer) = try open(loop)
+    #expect(!stream.hasSent)
     #expect(stream.send(Array("hello".utf8)))
+    #expect(stream.hasSent)
     #expect(stream.queuedBytes == 0)
     #expect(peer.receive() == Array("hello".utf8))
     #expect(stream.drained == 0)
@@ -103,8 +105,14 @@ private final class Stream: StreamSource {
   @Test func aPeerThatWillNotReadBreaksTheWrite() throws {
     let loop = try EventLoop()
     let (stream, peer) = try open(loop)
+    // Told even if it waits for nothing, but not in the middle of a write.
+    stream.setReading(false)
     peer.close()
     #expect(!stream.send([1]))
+    #expect(!stream.send([2]))
+    #expect(!stream.hasSent)
+    #expect(stream.broken == 0)
+    loop.turn(waitMillisecondsMax: 100)
     #expect(stream.broken == 1)
     #expect(stream.isClosed)
     #expect(!stream.send([1]))

@@ -30,8 +30,11 @@ public enum FieldName: UInt8, Sendable {
       return named("connection", .connection) ?? named("keep-alive", .keepAlive)
         ?? named("set-cookie", .setCookie) ?? .other
     case 11: return named("retry-after", .retryAfter) ?? .other
-    case 12: return named("content-type", .contentType) ?? named("x-csrf-token", .xCsrfToken) ?? .other
-    case 13: return named("authorization", .authorization) ?? named("if-none-match", .ifNoneMatch) ?? .other
+    case 12:
+      return named("content-type", .contentType) ?? named("x-csrf-token", .xCsrfToken) ?? .other
+    case 13:
+      return named("authorization", .authorization) ?? named("if-none-match", .ifNoneMatch)
+        ?? .other
     case 14:
       return named("content-length", .contentLength) ?? named("sec-fetch-site", .secFetchSite)
         ?? named("anthropic-beta", .anthropicBeta) ?? .other
@@ -122,7 +125,9 @@ public struct Fields: Sendable {
     // Also refuses a folded line, which begins with a blank, and a blank before the colon.
     guard nameEnd > start, nameEnd < end, bytes[nameEnd] == 0x3A else { throw .malformedField }
     var valueStart = nameEnd &+ 1
-    while valueStart < end, bytes[valueStart] == 0x20 || bytes[valueStart] == 0x09 { valueStart &+= 1 }
+    while valueStart < end, bytes[valueStart] == 0x20 || bytes[valueStart] == 0x09 {
+      valueStart &+= 1
+    }
     var lineEnd = bytes.firstControl(from: valueStart)
     while lineEnd < end, bytes[lineEnd] == 0x09 { lineEnd = bytes.firstControl(from: lineEnd &+ 1) }
     guard lineEnd &+ 1 < bytes.count, bytes[lineEnd] == 0x0D, bytes[lineEnd &+ 1] == 0x0A else {
@@ -136,7 +141,8 @@ public struct Fields: Sendable {
     guard count < HTTPLimits.fieldsMax else { throw .headTooLarge }
     table[count] = Field(
       name: name, nameStart: UInt16(truncatingIfNeeded: start),
-      nameEnd: UInt16(truncatingIfNeeded: nameEnd), valueStart: UInt16(truncatingIfNeeded: valueStart),
+      nameEnd: UInt16(truncatingIfNeeded: nameEnd),
+      valueStart: UInt16(truncatingIfNeeded: valueStart),
       valueEnd: UInt16(truncatingIfNeeded: valueEnd))
     count &+= 1
     switch name {
@@ -179,7 +185,8 @@ public struct Fields: Sendable {
 }
 
 extension Span where Element == UInt8 {
-  /// Calls `body` for each comma-separated item, blanks trimmed, empty ones left out (RFC 9110, 5.6.1).
+  /// Calls `body` for each comma-separated item, blanks trimmed, empty ones left out (RFC 9110,
+  /// 5.6.1).
   public func forEachListItem(in range: Range<Int>, _ body: (Range<Int>) -> Void) {
     var start = range.lowerBound
     while start < range.upperBound {

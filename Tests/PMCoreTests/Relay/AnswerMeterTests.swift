@@ -3,6 +3,7 @@ import Testing
 
 @testable import PMCore
 
+// tidy:allow long-line: a document of one line is easier to compare
 @Suite struct AnswerMeterTests {
   private func meter(_ pieces: [ArraySlice<UInt8>]) -> AnswerMeter {
     var meter = AnswerMeter()

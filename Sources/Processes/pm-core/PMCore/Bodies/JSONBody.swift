@@ -38,7 +38,9 @@ struct JSONBody: BodyEditor {
       switch event {
       case .needsMore:
         // Behind the object only blanks can come; they are left out.
-        if !isWithholding && !scanner.isComplete { out.append(bytes.extracting(passed..<bytes.count)) }
+        if !isWithholding && !scanner.isComplete {
+          out.append(bytes.extracting(passed..<bytes.count))
+        }
         return
       case .name:
         try noteName()
@@ -71,8 +73,8 @@ struct JSONBody: BodyEditor {
     return facts
   }
 
-  /// The vendor's proxy reads some names in any letter case; one that differs from ours in case only
-  /// could be priced as one thing and run as another.
+  /// The vendor's proxy reads some names in any letter case; one that differs from ours in case
+  /// only could be priced as one thing and run as another.
   private mutating func noteName() throws(BodyFault) {
     interest = .none
     if scanner.nameIs("model") {

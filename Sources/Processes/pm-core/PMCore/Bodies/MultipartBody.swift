@@ -52,7 +52,8 @@ final class MultipartBody: BodyEditor {
       }
       let isSafe = value.utf8.allSatisfy { byte in
         switch byte {
-        case 0x30...0x39, 0x41...0x5A, 0x61...0x7A, 0x27...0x29, 0x2B...0x2F, 0x3A, 0x3D, 0x3F, 0x5F:
+        case 0x30...0x39, 0x41...0x5A, 0x61...0x7A, 0x27...0x29, 0x2B...0x2F, 0x3A, 0x3D, 0x3F,
+          0x5F:
           true
         default: false
         }
@@ -69,7 +70,8 @@ final class MultipartBody: BodyEditor {
     if state == .epilogue { return }
     var position = 0
     while position < bytes.count, state != .epilogue {
-      position = state == .partHead
+      position =
+        state == .partHead
         ? try takePartHead(bytes, from: position) : try takeText(bytes, from: position)
     }
     out.append(bytes.extracting(0..<position))
@@ -135,7 +137,7 @@ final class MultipartBody: BodyEditor {
         state = .epilogue
         return position
       }
-      if tail.count >= 4, tail.suffix(4) == [0x0D, 0x0A, 0x0D, 0x0A] {
+      if tail.last == 0x0A, tail.suffix(4) == [0x0D, 0x0A, 0x0D, 0x0A] {
         try beginPart(Array(tail.dropFirst(2)))
         // The line end of the head stands for that of a delimiter.
         tail = [0x0D, 0x0A]

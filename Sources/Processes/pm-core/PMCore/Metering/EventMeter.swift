@@ -123,7 +123,9 @@ struct EventMeter {
         if found != nil { return nil }
         let from = start + 5
         var line = event.trimmingBlanks(from..<end)
-        if !line.isEmpty, event[line.upperBound - 1] == 0x0D { line = line.lowerBound..<line.upperBound - 1 }
+        if !line.isEmpty, event[line.upperBound - 1] == 0x0D {
+          line = line.lowerBound..<line.upperBound - 1
+        }
         found = line
       }
       start = end + 1

@@ -12,8 +12,8 @@ struct UsageReport: Equatable {
   /// A `usage` object longer than this is not read.
   static let bytesMax = 4096
 
-  /// Reads a `usage` object of either family, or of an audio answer (`vendor.md`, 3.5); nil if there
-  /// is nothing in it, as with `null`.
+  /// Reads a `usage` object of either family, or of an audio answer (`vendor.md`, 3.5); nil if
+  /// there is nothing in it, as with `null`.
   init?(_ bytes: borrowing Span<UInt8>) {
     var scanner = JSONMemberScanner(isStrict: false)
     var position = 0
@@ -37,7 +37,9 @@ struct UsageReport: Equatable {
           isAnthropic = true
         }
         if scanner.nameIs("output_tokens") { output = value }
-        if scanner.nameIs("cache_read_input_tokens") || scanner.nameIs("cache_creation_input_tokens") {
+        if scanner.nameIs("cache_read_input_tokens")
+          || scanner.nameIs("cache_creation_input_tokens")
+        {
           creation += value ?? 0
           isAnthropic = true
         }
