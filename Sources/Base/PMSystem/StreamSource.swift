@@ -3,7 +3,10 @@
 open class StreamSource: EventSource {
   public let loop: EventLoop
   private var output = ByteBuffer()
+  private var hasFailed = false
   public private(set) var isClosed = false
+  /// The kernel has taken bytes for the peer, so a connect under way is done.
+  public private(set) var hasSent = false
 
   public init(_ descriptor: consuming OwnedDescriptor, in loop: EventLoop) {
     self.loop = loop
@@ -13,11 +16,11 @@ open class StreamSource: EventSource {
   /// Bytes that wait for the peer to read.
   public var queuedBytes: Int { output.count }
 
-  /// Sends what the kernel takes now and queues the rest. False if the connection is broken, and
-  /// then `onBroken` was called.
+  /// Sends what the kernel takes now and queues the rest. False if the connection is broken; then
+  /// `onBroken` follows at the next turn, so that nothing is called back in the middle of a write.
   @discardableResult
   public final func write(_ bytes: borrowing Span<UInt8>) -> Bool {
-    if isClosed { return false }
+    if isClosed || hasFailed { return false }
     if bytes.isEmpty { return true }
     if !output.isEmpty {
       output.append(bytes)
@@ -28,7 +31,9 @@ open class StreamSource: EventSource {
       if count < bytes.count { queue(bytes.extracting(count..<bytes.count)) }
     case .wouldBlock: queue(bytes)
     case .ended, .failed:
-      onBroken()
+      hasFailed = true
+      // The loop hears of a socket that is shut, whatever it waits for.
+      shutDown(descriptorNumber: number)
       return false
     }
     return true
@@ -40,7 +45,9 @@ open class StreamSource: EventSource {
 
   private func transmit(_ bytes: borrowing Span<UInt8>) -> Transfer {
     guard let number = numberIfOpen else { return .failed }
-    return PMSystem.send(bytes, toNumber: number)
+    let transfer = PMSystem.send(bytes, toNumber: number)
+    if case .bytes = transfer { hasSent = true }
+    return transfer
   }
 
   private func queue(_ bytes: borrowing Span<UInt8>) {
@@ -63,6 +70,7 @@ open class StreamSource: EventSource {
 
   public final override func onReady(_ readiness: Readiness) {
     if isClosed { return }
+    if hasFailed { return onBroken() }
     if readiness.isWritable && !flush() { return }
     if isClosed { return }
     // A peer that has gone sends nothing more: what it left is at most what the kernel holds, so it

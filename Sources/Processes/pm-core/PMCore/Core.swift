@@ -76,9 +76,12 @@ public enum Core {
     _ link: SupervisorLink, _ core: CoreLoop, _ desk: ControlDesk
   ) throws -> [ListenSource] {
     var listeners: [ListenSource] = []
+    let accounts = [Role.edge, .prober].compactMap { Account(named: $0.account)?.uid }
+    let peers = Set(accounts + [0, PeerIdentity.ownUID])
     if let socket = link.take(.core) {
       listeners.append(
         ListenSource(socket, in: core.events) { [unowned core] descriptor, _ in
+          guard let peer = PeerIdentity(of: descriptor), peers.contains(peer.uid) else { return }
           core.add(EdgeConnection(descriptor, of: core))
         })
     }

@@ -21,7 +21,8 @@ enum AnswerRelay {
   /// What is known of its usage before its end; nil if nothing was delivered.
   func usageSoFar(of call: Call) -> Usage? {
     switch self {
-    case .whole, .fault: nil
+    case .whole(let whole): whole.hasBegun ? whole.usage(of: call) : nil
+    case .fault: nil
     case .events(let stream): stream.usage(of: call)
     }
   }
@@ -36,6 +37,18 @@ final class WholeAnswer {
   var hasBegun = false
 
   init(length: Int?) { self.length = length }
+
+  /// The vendor's report; without one a quarter of the bytes, as with the prompt.
+  func usage(of call: Call) -> Usage {
+    if let report = meter.report {
+      return report.usage(bodyBytes: call.facts.bodyBytes, isAudio: call.route == .transcriptions)
+    }
+    var estimate = call.promptEstimate()
+    if call.route != .embeddings && call.route != .transcriptions {
+      estimate.output = Int64(meter.bytes + 3) / 4
+    }
+    return estimate
+  }
 }
 
 /// A stream of events.
@@ -46,7 +59,7 @@ final class EventAnswer {
   private var partial = ByteBuffer()
   /// Events that go to the client now.
   var passing = ByteBuffer()
-  /// The mark of the end and what follows it, kept until the settlement is on disk.
+  /// The mark of the end, kept until the settlement is on disk.
   var terminator = ByteBuffer()
   var hasBegun = false
   var lastEventAt = Instant(nanoseconds: 0)
@@ -80,7 +93,9 @@ final class EventAnswer {
     switch meter.judge(event) {
     case .drop: return
     case .pass:
-      if wasComplete || meter.isComplete { terminator.append(event) } else { passing.append(event) }
+      // What follows the end changes nothing, and is not kept.
+      if wasComplete { return }
+      if meter.isComplete { terminator.append(event) } else { passing.append(event) }
     case .cut(let range):
       passing.append(event.extracting(0..<range.lowerBound))
       passing.append(event.extracting(range.upperBound..<event.count))

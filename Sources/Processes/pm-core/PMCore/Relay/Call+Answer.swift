@@ -10,9 +10,16 @@ extension Call {
     // what it costs is only known from its end.
     if !facts.isStream, core.takeDrain() {
       isDrain = true
+      // The client's slowness does not hold it back any more.
+      vendor?.setReading(true)
       vendor?.expect(within: CoreBounds.drainSecondsMax)
       return
     }
+    settleLeft()
+  }
+
+  /// The client has gone, and the end of the answer will not be known.
+  private func settleLeft() {
     cancelVendor()
     var usage = answer?.usageSoFar(of: self) ?? promptEstimate()
     usage.flags.formUnion([.partial, .clientGone])
@@ -39,6 +46,9 @@ extension Call {
   }
 
   func began(_ head: ResponseHead, _ bytes: borrowing Span<UInt8>) {
+    guard phase == .asking else {
+      return endEarly(head.status == 413 ? .requestTooLarge : .vendorError)
+    }
     firstByteMilliseconds = Int32(clamping: core.events.now.millisecondsSince(began))
     phase = .answering
     if head.status == 200 {
@@ -65,7 +75,7 @@ extension Call {
     if isLast { vendor = nil }
     if isDrain {
       drainedBytes += piece.count
-      if drainedBytes > CoreBounds.drainBytesMax && !isLast { return stopDraining() }
+      if drainedBytes > CoreBounds.drainBytesMax && !isLast { return settleLeft() }
     }
     switch answer {
     case .whole: wholeContinued(piece, isLast: isLast)
@@ -73,13 +83,6 @@ extension Call {
     case .fault: faultContinued(piece, isLast: isLast)
     case .none: break
     }
-  }
-
-  private func stopDraining() {
-    cancelVendor()
-    var usage = promptEstimate()
-    usage.flags.formUnion([.partial, .clientGone])
-    settle(usage, status: 499)
   }
 
   // MARK: Whole answers
@@ -113,26 +116,10 @@ extension Call {
   }
 
   private func end(_ whole: WholeAnswer) {
-    let usage: Usage
-    var flags: Usage.Flags = client == nil ? .clientGone : []
-    if let report = whole.meter.report {
-      usage = report.usage(
-        flags: flags, bodyBytes: facts.bodyBytes, isAudio: route == .transcriptions)
-    } else if whole.meter.isWhole {
-      flags.insert(.unknown)
-      var estimate = promptEstimate()
-      if route != .embeddings && route != .transcriptions {
-        estimate.output = Int64(whole.meter.bytes + 3) / 4
-      }
-      estimate.flags = flags
-      usage = estimate
-    } else {
-      // 200 with a body that is none: nothing was delivered.
-      var failed = Usage()
-      failed.flags = [.failed, .unknown]
-      ending = whole.hasBegun ? .abort : .error(.vendorError, text: nil)
-      return settle(failed, status: 502)
-    }
+    // 200 with a body that is none, or a part of one.
+    guard whole.meter.isWhole else { return breakOff(.vendorError) }
+    var usage = whole.usage(of: self)
+    if client == nil { usage.flags.insert(.clientGone) }
     ending = .complete
     settle(usage, status: 200)
   }
@@ -174,6 +161,8 @@ extension Call {
   /// A broken stream is told to the client as an error, never as a clean end.
   private func endStream(_ stream: EventAnswer, _ error: APIError) {
     cancelVendor()
+    // The stream was whole already; only the connection was not ended.
+    if stream.meter.isComplete { return endWhole(stream) }
     Log.write(.core(.vendorFault(StaticWord("stream-broken"))))
     var usage = stream.usage(of: self)
     if stream.meter.events == 0 && stream.meter.report == nil {
@@ -210,58 +199,68 @@ extension Call {
   func lost(hasBegun: Bool) {
     let wasConnected = vendor?.isConnected ?? false
     vendor = nil
-    if phase == .receiving {
-      core.health.unreachable()
-      return refuse(.vendorStarting)
-    }
-    guard
-      phase == .asking || phase == .answering || phase == .reserving || phase == .waitingForVendor
-    else { return }
-    if case .events(let stream) = answer, hasBegun {
+    if case .events(let stream) = answer, phase == .answering {
       return endStream(stream, .streamTruncated)
     }
-    guard wasConnected || hasBegun else {
-      // Refused: nobody listens there, so nothing was sent.
+    if wasConnected {
+      core.health.countFailure()
+    } else {
+      // Nobody listens there, so nothing was sent.
       core.health.unreachable()
-      return settleUnsent(.vendorStarting)
     }
-    core.health.countFailure()
+    let error: APIError =
+      hasBegun ? .vendorTruncated : wasConnected ? .vendorConnectionLost : .vendorStarting
+    guard phase == .asking || phase == .answering else { return endEarly(error) }
+    wasConnected ? breakOff(error) : settleUnsent(error)
+  }
+
+  /// No end of the answer will come: what was delivered is charged, and no more.
+  private func breakOff(_ error: APIError) {
     var usage = Usage()
-    usage.flags = client == nil ? [.failed, .unknown, .clientGone] : [.failed, .unknown]
-    let hasAnswered = answer?.hasBegun ?? false
-    ending =
-      hasAnswered ? .abort : .error(hasBegun ? .vendorTruncated : .vendorConnectionLost, text: nil)
-    settle(usage, status: 502)
+    if let known = answer?.usageSoFar(of: self) {
+      usage = known
+      usage.flags.insert(.partial)
+    } else {
+      usage.flags = [.failed, .unknown]
+    }
+    if client == nil { usage.flags.insert(.clientGone) }
+    ending = answer?.hasBegun == true ? .abort : .error(error, text: nil)
+    settle(usage, status: error.status)
   }
 
   func deadlinePassed() {
-    if vendor?.isConnected == false {
+    guard let vendor else { return }
+    if !vendor.isConnected {
       cancelVendor()
       return lost(hasBegun: false)
     }
+    // It was connected in time, and the request is still on its way.
+    guard phase == .asking || phase == .answering else { return }
     let age = core.events.now.millisecondsSince(began) / 1000
     if case .events(let stream) = answer, !isDrain {
       let silence = core.events.now.millisecondsSince(stream.lastEventAt) / 1000
-      guard silence < CoreBounds.eventSilenceSecondsMax, age < CoreBounds.requestSecondsMax else {
+      guard !stream.meter.isComplete, silence < CoreBounds.eventSilenceSecondsMax,
+        age < CoreBounds.requestSecondsMax
+      else {
         return endStream(stream, .streamIdle)
       }
       sendKeepAlive()
-      vendor?.expect(within: CoreBounds.keepAliveSeconds)
+      vendor.expect(within: CoreBounds.keepAliveSeconds)
       return
+    }
+    if phase == .asking, vendor.queuedBytes > 0, age < CoreBounds.requestSecondsMax {
+      return expectFirstByte()
     }
     if case .whole = answer, !isDrain, age < CoreBounds.requestSecondsMax,
       age < CoreBounds.firstByteSecondsMax(route, isStream: false)
     {
-      vendor?.expect(within: CoreBounds.keepAliveSeconds)
+      vendor.expect(within: CoreBounds.keepAliveSeconds)
       return
     }
+    if isDrain { return settleLeft() }
     cancelVendor()
-    if isDrain { return stopDraining() }
     core.health.countFailure()
-    var usage = Usage()
-    usage.flags = [.failed, .unknown]
-    ending = answer?.hasBegun == true ? .abort : .error(.vendorTimeout, text: nil)
-    settle(usage, status: 504)
+    breakOff(.vendorTimeout)
   }
 
   private func sendKeepAlive() {

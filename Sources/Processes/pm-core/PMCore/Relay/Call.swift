@@ -27,6 +27,8 @@ final class Call: VendorTask {
   var client: EdgeConnection?
   var vendor: VendorConnection?
   private var vendorAlarm: Alarm?
+  /// The vendor failed before it had the whole request; told once the reservation can be given back.
+  private var earlyFault: APIError?
 
   // The request.
   private var json: JSONBody?
@@ -238,16 +240,16 @@ final class Call: VendorTask {
       vendor = connection
       return true
     } catch {
-      vendorLost(hasBegun: false)
+      lost(hasBegun: false)
       return false
     }
   }
 
   /// The reservation is on disk: the vendor may have the end of the request.
   private func ask() {
-    if core.health.isDraining {
-      return awaitVendor()
-    }
+    if let earlyFault { return settleUnsent(earlyFault) }
+    if core.health.isDraining { return awaitVendor() }
+    phase = .asking
     if vendor == nil {
       guard connect() else { return }
       core.outbound.clear()
@@ -261,11 +263,22 @@ final class Call: VendorTask {
       vendor?.write(core.outbound)
     }
     held.release()
-    phase = .asking
     if vendor?.isConnected == true { expectFirstByte() }
   }
 
-  private func expectFirstByte() {
+  /// The vendor broke off, or answered, before it had the whole request: it has not earned anything,
+  /// and what it says is about a request that nobody made.
+  func endEarly(_ error: APIError) {
+    cancelVendor()
+    switch phase {
+    case .receiving: refuse(error)
+    case .reserving: earlyFault = error
+    case .waitingForVendor: settleUnsent(error)
+    case .asking, .answering, .settling, .done: break
+    }
+  }
+
+  func expectFirstByte() {
     vendor?.expect(within: CoreBounds.firstByteSecondsMax(route, isStream: facts.isStream))
   }
 

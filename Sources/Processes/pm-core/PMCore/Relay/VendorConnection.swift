@@ -22,7 +22,7 @@ final class VendorConnection: StreamSource {
   private var headEnd = HeadEnd()
   private var framing: BodyFraming?
   private var keepsAlive = true
-  private(set) var isConnected = false
+  var isConnected: Bool { hasSent }
   /// When it was last given back.
   var idleSince = Instant(nanoseconds: 0)
 
@@ -52,7 +52,6 @@ final class VendorConnection: StreamSource {
     case .failed: onBroken()
     case .ended: ended()
     case .bytes:
-      isConnected = true
       // Bytes that nobody asked for would be taken for the next answer.
       guard task != nil else { return close() }
       do {
@@ -133,10 +132,7 @@ final class VendorConnection: StreamSource {
     lost?.vendorLost(hasBegun: hasBegun)
   }
 
-  override func onDrained() {
-    isConnected = true
-    task?.vendorDrained()
-  }
+  override func onDrained() { task?.vendorDrained() }
   override func onDeadline() { task?.vendorDeadline() }
   override func onClosed() { core.pool.forget(self) }
 }
