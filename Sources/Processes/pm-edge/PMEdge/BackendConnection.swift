@@ -13,6 +13,10 @@ final class BackendConnection: StreamSource {
   private var framing: BodyFraming?
   private var keepsAlive = true
   private var isForHead = false
+  /// Bytes came that belong to no answer.
+  private var hasExcess = false
+  /// Bytes of the request so far.
+  private var requestBytes = 0
 
   init(_ descriptor: consuming OwnedDescriptor, to backend: Backend, of edge: EdgeLoop) {
     self.backend = backend
@@ -26,8 +30,16 @@ final class BackendConnection: StreamSource {
     isForHead = isHead
     framing = nil
     keepsAlive = true
+    hasExcess = false
+    requestBytes = 0
     let unread = EdgeBounds.backendUnreadSecondsMax
     loop.setDeadline(self, loop.now.adding(seconds: unread))
+  }
+
+  /// Sends bytes of the request.
+  func send(_ bytes: borrowing ByteBuffer) {
+    requestBytes += bytes.count
+    write(bytes)
   }
 
   /// The client may have got a part of the answer.
@@ -154,6 +166,7 @@ final class BackendConnection: StreamSource {
     while let run = try framing?.next(bytes, &position) {
       edge.outbound.append(bytes.extracting(run))
     }
+    hasExcess = position < bytes.count
   }
 
   /// The offset where the body ends, or the end of the bytes. The framing itself stays as it is:
@@ -161,13 +174,15 @@ final class BackendConnection: StreamSource {
   private func advance(_ bytes: borrowing Span<UInt8>, from start: Int) throws(HTTPError) -> Int {
     var position = start
     while try framing?.next(bytes, &position) != nil {}
+    hasExcess = position < bytes.count
     return position
   }
 
   private func endIfComplete(_ client: ClientConnection) {
     guard framing?.isComplete == true, !isClosed else { return }
     self.client = nil
-    let isReusable = keepsAlive && client.hasSentWholeBody
+    // What follows an answer unasked would be taken for the next one.
+    let isReusable = keepsAlive && client.hasSentWholeBody && !hasExcess
     head.release()
     setReading(true)
     if isReusable { edge.checkIn(self) } else { close() }
@@ -185,10 +200,18 @@ final class BackendConnection: StreamSource {
   }
 
   override func onDeadline() {
-    guard let client, framing == nil, unreadBytes(sentOver: self) > 0 else { return }
+    guard let client, framing == nil, isUnread else { return }
     self.client = nil
     close()
     client.backendFailed(hasBegun: false, unread: true)
+  }
+
+  /// The backend has not taken a byte of the request. The kernel counts unread bytes with what it
+  /// keeps beside them, so never too few; of an upload that a slow vendor holds back, much more has
+  /// been read by then than a socket holds.
+  private var isUnread: Bool {
+    let unread = unreadBytes(sentOver: self)
+    return unread > 0 && unread >= requestBytes - queuedBytes
   }
 
   override func onDrained() { client?.backendDrained() }

@@ -25,7 +25,7 @@ extension ClientConnection {
     }
     switch target {
     case .health: answerHealth(head)
-    case .ready: return forwardReadiness(bytes, from: length)
+    case .ready: return forwardReadiness(head, bytes, from: length)
     case .route(let route): return serve(route, head, headBytes, bytes)
     case .admin: return serveAdmin(head, headBytes, bytes)
     case .unsupported: answerError(.unsupportedEndpoint)
@@ -45,9 +45,21 @@ extension ClientConnection {
     answerLocally(200, "application/json", body.description)
   }
 
-  private func forwardReadiness(_ bytes: borrowing Span<UInt8>, from bodyStart: Int) -> Int {
-    forward(to: .core, bytes, from: bodyStart) { out in
-      out.append("GET ")
+  /// Core is told of no body here, so none may follow: it would be taken for the next request.
+  private func forwardReadiness(
+    _ head: RequestHead, _ bytes: borrowing Span<UInt8>, from bodyStart: Int
+  ) -> Int {
+    guard head.method == .get || head.method == .head else {
+      answerError(.methodNotSupported, fields: "Allow: GET, HEAD\r\n")
+      return bodyStart
+    }
+    guard !head.hasBody else {
+      answerError(.malformedRequest, closes: true)
+      return bodyStart
+    }
+    let isHead = request.isHead
+    return forward(to: .core, bytes, from: bodyStart) { out in
+      out.append(isHead ? "HEAD " : "GET ")
       out.append(CorePath.ready)
       out.append(" HTTP/1.1\r\nHost: core\r\n\r\n")
     }

@@ -87,9 +87,9 @@ final class ClientConnection: StreamSource {
       pending.append(bytes)
       pump()
     }
-    if !isClosed && phase == .answer && pending.count > EdgeBounds.pendingBytesMax {
-      setReading(false)
-    }
+    if isClosed { return }
+    let isAhead = phase == .answer && pending.count > EdgeBounds.pendingBytesMax
+    if isAhead || queuedBytes > EdgeBounds.queuedBytesMax { setReading(false) }
   }
 
   /// Goes on with what waited for the end of an answer, or for the rest of a head.
@@ -114,6 +114,8 @@ final class ClientConnection: StreamSource {
       do {
         switch phase {
         case .head:
+          // Who does not read answers gets no more of them.
+          if queuedBytes > EdgeBounds.queuedBytesMax { return position }
           guard let length = try takeHead(rest) else { return position }
           position += length
         case .body: position += try takeBody(rest)
@@ -161,7 +163,7 @@ final class ClientConnection: StreamSource {
     expect(within: EdgeBounds.bodyStallSecondsMax)
     if body.isComplete { endBody() }
     if let backend {
-      backend.write(edge.outbound)
+      backend.send(edge.outbound)
       if !isClosed && backend.queuedBytes > EdgeBounds.queuedBytesMax { setReading(false) }
     }
     return position
@@ -215,7 +217,7 @@ final class ClientConnection: StreamSource {
       return bytes.count
     }
     if phase == .body && body.isComplete { endBody() }
-    connection.write(edge.outbound)
+    connection.send(edge.outbound)
     return position
   }
 
@@ -307,7 +309,8 @@ final class ClientConnection: StreamSource {
     phase = .closing
     session?.sendClose()
     if session != nil { flushSession() }
-    if !isClosed && queuedBytes == 0 { onDrained() }
+    if isClosed { return }
+    if queuedBytes == 0 { onDrained() } else { expect(within: EdgeBounds.answerStallSecondsMax) }
   }
 
   override func onDrained() {
@@ -317,7 +320,13 @@ final class ClientConnection: StreamSource {
       endSending(over: self)
       setReading(true)
       expect(within: EdgeBounds.lingerSecondsMax)
-    case .head: expect(within: EdgeBounds.idleSecondsMax)
+    case .head:
+      expect(within: EdgeBounds.idleSecondsMax)
+      setReading(true)
+      if !pending.isEmpty { pump() }
+    case .body:
+      expect(within: EdgeBounds.bodyStallSecondsMax)
+      backend?.setReading(true)
     default:
       loop.setDeadline(self, .never)
       backend?.setReading(true)
