@@ -97,7 +97,7 @@ public enum Core {
 
   private static func connect(_ link: SupervisorLink, _ core: CoreLoop) {
     let fields = { [unowned core] in
-      ["X_PM_VENDOR=\(core.health.word)", "X_PM_IN_FLIGHT=\(core.inFlight)"]
+      ["X_PM_VENDOR=\(core.health.word)", "X_PM_IN_FLIGHT=\(core.vendorCalls)"]
     }
     link.heartbeatFields = fields
     core.onVendorChanged = { [unowned link] in link.tell(fields()) }

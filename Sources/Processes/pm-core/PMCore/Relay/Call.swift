@@ -25,7 +25,12 @@ final class Call: VendorTask {
   /// Nil once the client has gone. Strong, and cut by hand at the end: a weak reference would make
   /// every retain of the connection slow.
   var client: EdgeConnection?
-  var vendor: VendorConnection?
+  var vendor: VendorConnection? {
+    didSet {
+      if oldValue == nil && vendor != nil { core.vendorTaken() }
+      if oldValue != nil && vendor == nil { core.vendorGivenBack() }
+    }
+  }
   private var vendorAlarm: Alarm?
   /// The vendor failed before it had the whole request; told once the reservation can be given back.
   private var earlyFault: APIError?

@@ -30,6 +30,8 @@ final class CoreLoop {
   private(set) var drainCount = 0
   /// Requests that cost money and are not settled yet.
   private(set) var inFlight = 0
+  /// Requests that the vendor has, or is being given.
+  private(set) var vendorCalls = 0
   private var controlCount = 0
   var ledgerStanding = LedgerStanding.open
   /// Enforced by the edge, kept here; see `EdgeField.addressLimit`.
@@ -143,9 +145,16 @@ final class CoreLoop {
 
   func callBegan() { inFlight += 1 }
 
+  /// A call took a connection to the vendor, or has no more use for one. Calls that wait for the
+  /// vendor's return do not count: the vendor may only be restarted when this is 0.
+  func vendorTaken() { vendorCalls += 1 }
+  func vendorGivenBack() {
+    vendorCalls -= 1
+    if vendorCalls == 0 && health.isDraining { onVendorChanged() }
+  }
+
   func callEnded() {
     inFlight -= 1
-    if inFlight == 0 && health.isDraining { onVendorChanged() }
     if isDraining { endIfDrained() }
   }
 
