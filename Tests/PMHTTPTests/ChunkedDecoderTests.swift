@@ -68,6 +68,7 @@ private struct DecodedBody: Equatable {
     "\r\n", "\n", " 5\r\nhello\r\n", "x\r\n", "g\r\n", "-1\r\n", "+5\r\nhello\r\n",
     "0x5\r\nhello\r\n", "5\nhello\r\n",
     "5\r\nhello0\r\n\r\n", "5\r\nhello\n0\r\n\r\n", "5\r\nhelloX\r\n", "5\r\nhello\r0\r\n",
+    "1\r\nx\rX1\r\nx\r\n0\r\n\r\n",
     "5\rhello", ";a\r\n",
     "5;a\nhello", "5;a\u{0}\r\nhello", "5;a\u{7F}\r\n", "5,5\r\nhello", "5.\r\nhello", "0\r\n\n",
     "0\r\nX: y\n\r\n",

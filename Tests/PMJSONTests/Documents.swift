@@ -31,7 +31,7 @@ enum Documents {
   static let halfSurrogates = [
     #""\uD800""#, #""\uDC00""#, #""\uD800\u0041""#, #""\uD800x""#, #""\uD800\n""#,
     #""\uDBFF\uDBFF""#,
-    #""\uDE00\uD83D""#, #""\uD800\uD800\uDC00""#,
+    #""\uDC00\uDC00""#, #""\uDE00\uD83D""#, #""\uD800\uD800\uDC00""#,
   ]
 
   /// Bytes of one string, by RFC 3629.

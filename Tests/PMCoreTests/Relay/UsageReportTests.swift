@@ -71,14 +71,29 @@ private func usage(_ text: String) -> Usage? {
   func whatIsNoReportIsNone(_ text: String) { #expect(report(text) == nil) }
 
   @Test func absurdNumbersDoNotTrap() {
-    let most = String(repeating: "9", count: 18)
-    let found = report(
-      #"{"prompt_tokens":\#(most),"completion_tokens":\#(most),"total_tokens":\#(most),"seconds":\#(most),"input_tokens":\#(most),"cache_read_input_tokens":\#(most),"cache_creation_input_tokens":\#(most),"output_tokens":\#(most)}"#
-    )
-    #expect(found != nil)
-    #expect(found?.usage(bodyBytes: .max, isAudio: true).audioMilliseconds ?? 0 > 0)
-    #expect(
-      usage(#"{"prompt_tokens":1,"prompt_tokens_details":{"cached_tokens":\#(most)}}"#)?.fresh == 1)
+    for digits in [15, 16, 18, 19, 40] {
+      let most = String(repeating: "9", count: digits)
+      let names = [
+        "prompt_tokens", "completion_tokens", "total_tokens", "seconds", "input_tokens",
+        "cache_read_input_tokens", "cache_creation_input_tokens", "output_tokens",
+      ]
+      let found = report("{" + names.map { "\"\($0)\":\(most)" }.joined(separator: ",") + "}")
+      let counted = found?.usage(bodyBytes: .max, isAudio: true)
+      #expect(counted.map { $0.fresh > 0 && $0.audioMilliseconds > 0 } ?? (digits > 15))
+    }
+    let most = String(repeating: "9", count: UsageReport.digitsMax)
+    let details = #""prompt_tokens_details":{"cached_tokens":\#(most)}"#
+    #expect(usage(#"{"prompt_tokens":1,\#(details)}"#)?.fresh == 1)
+  }
+
+  /// Each of them fits, and the same name may come again and again.
+  @Test func manyLargeCountsDoNotTrap() {
+    for digits in [UsageReport.digitsMax, 18] {
+      let count = "\"cache_read_input_tokens\":\(String(repeating: "9", count: digits))"
+      let text =
+        "{\"output_tokens\":1,\(Array(repeating: count, count: 80).joined(separator: ","))}"
+      #expect(report(text)?.output == 1)
+    }
   }
 
   @Test func aLaterReportKeepsWhatItDoesNotRepeat() {
