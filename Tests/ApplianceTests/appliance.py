@@ -151,7 +151,8 @@ class Appliance:
     def __enter__(self):
         self.start(wait=False)
         try:
-            return self.wait_serving()
+            self.wait_ready()
+            return self
         except BaseException:
             self.stop()
             raise
