@@ -75,6 +75,7 @@ def main():
     options.add_argument("--vendor", type=int, required=True)
     options.add_argument("--threads", type=int, default=1)
     chosen = options.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     folder = pathlib.Path(chosen.folder)
     (folder / "run").mkdir(parents=True, exist_ok=True)
     run = folder / "run"
