@@ -97,7 +97,8 @@ let package = Package(
       pages: ["Keys", "Limits", "Prices", "Ledger", "Control"].map { "\($0)/README.md" },
       ["PMWire", "PMStore", "PMCrypto", "PMHTTP", "PMJSON", "PMLog", "PMSystem"]),
     program("pm-core", "PMCore"),
-    logic("PMAdmin", of: "pm-admin", ["PMWire", "PMCrypto", "PMHTTP", "PMJSON", "PMLog", "PMSystem"]),
+    logic(
+      "PMAdmin", of: "pm-admin", ["PMWire", "PMCrypto", "PMHTTP", "PMJSON", "PMLog", "PMSystem"]),
     program("pm-admin", "PMAdmin"),
 
     // Tests and their support.

@@ -40,7 +40,10 @@ final class AddressTable: Sendable {
   func open(_ address: InternetAddress) -> Bool {
     state.withLock { state in
       makeRoom(in: &state)
-      guard state.entries[address.subscriber, default: Entry(state.requests)].connections < connectionsMax else {
+      guard
+        state.entries[address.subscriber, default: Entry(state.requests)].connections
+          < connectionsMax
+      else {
         return false
       }
       state.entries[address.subscriber, default: Entry(state.requests)].connections += 1
@@ -61,7 +64,8 @@ final class AddressTable: Sendable {
   func admit(_ address: InternetAddress, at now: Instant) -> Verdict {
     state.withLock { state in
       makeRoom(in: &state)
-      return state.entries[address.subscriber, default: Entry(state.requests)].admit(state.requests, at: now)
+      return state.entries[address.subscriber, default: Entry(state.requests)].admit(
+        state.requests, at: now)
     }
   }
 
@@ -86,7 +90,8 @@ extension AddressTable.Entry {
     guard window.hasPlace(at: moment) else {
       let wait = (window.nanosecondsUntilFree(at: moment) + 999_999_999) / 1_000_000_000
       return .init(
-        isAdmitted: false, limit: limit.requests, remaining: 0, retryAfterSeconds: Int(max(1, wait)))
+        isAdmitted: false, limit: limit.requests, remaining: 0, retryAfterSeconds: Int(max(1, wait))
+      )
     }
     window.take(at: moment)
     return .init(

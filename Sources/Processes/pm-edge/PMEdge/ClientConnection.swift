@@ -193,7 +193,8 @@ final class ClientConnection: StreamSource {
 
   // MARK: Exchanges
 
-  /// Sends the request's head, and what is there of its body, in one piece. Returns the bytes taken.
+  /// Sends the request's head, and what is there of its body, in one piece. Returns the bytes
+  /// taken.
   func forward(
     to backend: Backend, _ bytes: borrowing Span<UInt8>, from bodyStart: Int,
     head writeHead: (inout ByteBuffer) -> Void
@@ -294,7 +295,8 @@ final class ClientConnection: StreamSource {
     let failed = backend?.backend ?? .core
     backend = nil
     if hasBegun { return abort() }
-    answerError(unread ? edge.unavailableError(failed) : failed == .core ? .coreLost : .adminUnavailable)
+    answerError(
+      unread ? edge.unavailableError(failed) : failed == .core ? .coreLost : .adminUnavailable)
   }
 
   /// Breaks the connection off, so that an incomplete answer cannot be taken for a whole one.

@@ -11,7 +11,9 @@ enum DevelopmentCertificate {
     if isUsable(paths) { return paths }
     let pair: SelfSignedCertificate
     do {
-      pair = try SelfSignedCertificate(alternativeNames: ["DNS:localhost", "IP:127.0.0.1", "IP:::1"])
+      pair = try SelfSignedCertificate(alternativeNames: [
+        "DNS:localhost", "IP:127.0.0.1", "IP:::1",
+      ])
     } catch {
       throw SystemError(.malformed, 0)
     }

@@ -53,7 +53,8 @@ public enum Edge {
     Log.write(.edge(.stopped))
   }
 
-  /// One more loop, on a thread of its own. A loop that cannot start leaves its share to the others.
+  /// One more loop, on a thread of its own. A loop that cannot start leaves its share to the
+  /// others.
   private static func startLoop(_ fleet: EdgeFleet, _ listeners: PublicListeners) throws {
     try startThread {
       guard let events = try? EventLoop(), let edge = try? EdgeLoop(fleet, events: events),

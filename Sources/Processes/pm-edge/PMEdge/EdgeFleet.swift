@@ -96,8 +96,8 @@ final class EdgeFleet: Sendable {
   func closeClient() { state.withLock { $0.clients -= 1 } }
 }
 
-/// The key under which session tickets are made, the same on all loops, so that a session resumes on
-/// any of them. It is replaced after a while; older tickets then cost a full handshake.
+/// The key under which session tickets are made, the same on all loops, so that a session resumes
+/// on any of them. It is replaced after a while; older tickets then cost a full handshake.
 final class TicketKey: Sendable {
   private struct State: Sendable {
     var bytes = randomBytes(TLSContext.ticketKeyBytes)

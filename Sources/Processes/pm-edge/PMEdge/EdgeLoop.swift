@@ -73,7 +73,9 @@ final class EdgeLoop {
     RequestID(at: .now(), random: (random.next(), random.next()))
   }
 
-  func accept(_ descriptor: consuming OwnedDescriptor, from address: InternetAddress, as entrance: Entrance) {
+  func accept(
+    _ descriptor: consuming OwnedDescriptor, from address: InternetAddress, as entrance: Entrance
+  ) {
     guard fleet.openClient() else { return }
     guard addresses.open(address) else { return fleet.closeClient() }
     var session: TLSSession?

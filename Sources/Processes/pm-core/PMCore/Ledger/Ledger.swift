@@ -17,8 +17,8 @@ enum LedgerStanding: Equatable, Sendable {
 final class Ledger: Sendable {
   /// Quiet time after which the log is moved into the file.
   static let checkpointQuietMilliseconds: UInt64 = 1000
-  /// Pages of log after which that happens under load too: 32 MiB. The log is then written anew from
-  /// its start, so that the file does not grow.
+  /// Pages of log after which that happens under load too: 32 MiB. The log is then written anew
+  /// from its start, so that the file does not grow.
   static let logPagesMax = 8192
   /// A failed ledger is opened anew after this long, doubled up to the maximum.
   static let healMillisecondsFirst: UInt64 = 250

@@ -130,7 +130,8 @@ final class FaultAnswer {
   init(_ head: ResponseHead, _ bytes: borrowing Span<UInt8>) {
     status = head.status
     isGateway =
-      head.fields.first(.privatemodeEncrypted).map { bytes.equals($0, ignoringCase: "false") } ?? false
+      head.fields.first(.privatemodeEncrypted).map { bytes.equals($0, ignoringCase: "false") }
+      ?? false
     isJSON =
       head.fields.first(.contentType).map {
         $0.count >= 16
@@ -138,7 +139,9 @@ final class FaultAnswer {
       } ?? false
     retryAfterSeconds = head.fields.first(.retryAfter).flatMap {
       // A date would need the vendor's clock to agree with ours; the default wait is used then.
-      Int(String(copying: bytes.extracting($0))).map { min(max(1, $0), CoreBounds.throttleSecondsMax) }
+      Int(String(copying: bytes.extracting($0))).map {
+        min(max(1, $0), CoreBounds.throttleSecondsMax)
+      }
     }
   }
 
