@@ -3,74 +3,56 @@ extension Span where Element == UInt8 {
   /// backslash, a control byte or the start of a longer UTF-8 sequence; `count` if there is none.
   @inline(__always)
   func plainTextEnd(from start: Int) -> Int {
-    // Sixteen bytes are loaded only while that many are left. Vector types are spelled out: an
-    // inferred type compiles to sixteen scalar comparisons.
-    unsafe withUnsafeBytes { raw in
-      var i = start
-      while i &+ 16 <= raw.count {
-        let v = unsafe raw.loadUnaligned(fromByteOffset: i, as: SIMD16<UInt8>.self)
-        let hits =
-          (v .== SIMD16<UInt8>(repeating: 0x22)) .| (v .== SIMD16<UInt8>(repeating: 0x5C))
-          .| (v .< SIMD16<UInt8>(repeating: 0x20)) .| (v .>= SIMD16<UInt8>(repeating: 0x80))
-        let halves = unsafe unsafeBitCast(hits, to: SIMD2<UInt64>.self)
-        if halves[0] != 0 { return i &+ halves[0].trailingZeroBitCount / 8 }
-        if halves[1] != 0 { return i &+ 8 &+ halves[1].trailingZeroBitCount / 8 }
-        i &+= 16
-      }
-      while i < raw.count {
-        let byte = unsafe raw[i]
-        if byte == 0x22 || byte == 0x5C || byte < 0x20 || byte >= 0x80 { return i }
-        i &+= 1
-      }
-      return raw.count
+    firstHit(from: start) { v in
+      (v .== SIMD16<UInt8>(repeating: 0x22)) .| (v .== SIMD16<UInt8>(repeating: 0x5C))
+        .| (v .< SIMD16<UInt8>(repeating: 0x20)) .| (v .>= SIMD16<UInt8>(repeating: 0x80))
+    } or: { byte in
+      byte == 0x22 || byte == 0x5C || byte < 0x20 || byte >= 0x80
     }
   }
-}
 
-extension Span where Element == UInt8 {
   /// Offset of the first bracket, brace or quote, or `count`.
   @inline(__always)
   func bracketOrQuote(from start: Int) -> Int {
-    // As above. Setting bit 5 makes one of [ and {, and of ] and }.
-    unsafe withUnsafeBytes { raw in
-      var i = start
-      while i &+ 16 <= raw.count {
-        let v = unsafe raw.loadUnaligned(fromByteOffset: i, as: SIMD16<UInt8>.self)
-        let folded = v | SIMD16<UInt8>(repeating: 0x20)
-        let hits =
-          (v .== SIMD16<UInt8>(repeating: 0x22)) .| (folded .== SIMD16<UInt8>(repeating: 0x7B))
-          .| (folded .== SIMD16<UInt8>(repeating: 0x7D))
-        let halves = unsafe unsafeBitCast(hits, to: SIMD2<UInt64>.self)
-        if halves[0] != 0 { return i &+ halves[0].trailingZeroBitCount / 8 }
-        if halves[1] != 0 { return i &+ 8 &+ halves[1].trailingZeroBitCount / 8 }
-        i &+= 16
-      }
-      while i < raw.count {
-        let byte = unsafe raw[i]
-        if byte == 0x22 || byte | 0x20 == 0x7B || byte | 0x20 == 0x7D { return i }
-        i &+= 1
-      }
-      return raw.count
+    // Setting bit 5 makes one of [ and {, and of ] and }.
+    firstHit(from: start) { v in
+      let folded = v | SIMD16<UInt8>(repeating: 0x20)
+      return (v .== SIMD16<UInt8>(repeating: 0x22)) .| (folded .== SIMD16<UInt8>(repeating: 0x7B))
+        .| (folded .== SIMD16<UInt8>(repeating: 0x7D))
+    } or: { byte in
+      byte == 0x22 || byte | 0x20 == 0x7B || byte | 0x20 == 0x7D
     }
   }
 
   /// Offset of the first quote or backslash, or `count`.
   @inline(__always)
   func quoteOrEscape(from start: Int) -> Int {
+    firstHit(from: start) { v in
+      (v .== SIMD16<UInt8>(repeating: 0x22)) .| (v .== SIMD16<UInt8>(repeating: 0x5C))
+    } or: { byte in
+      byte == 0x22 || byte == 0x5C
+    }
+  }
+
+  /// Offset of the first byte at or after `start` that the two conditions, which say the same,
+  /// hold for. Vector types are spelled out: an inferred one compiles to sixteen scalar comparisons.
+  @inline(__always)
+  private func firstHit(
+    from start: Int, _ vector: (SIMD16<UInt8>) -> SIMDMask<SIMD16<Int8>>,
+    or single: (UInt8) -> Bool
+  ) -> Int {
+    // Sixteen bytes are loaded only while that many are left.
     unsafe withUnsafeBytes { raw in
       var i = start
       while i &+ 16 <= raw.count {
-        let v = unsafe raw.loadUnaligned(fromByteOffset: i, as: SIMD16<UInt8>.self)
-        let hits =
-          (v .== SIMD16<UInt8>(repeating: 0x22)) .| (v .== SIMD16<UInt8>(repeating: 0x5C))
+        let hits = vector(unsafe raw.loadUnaligned(fromByteOffset: i, as: SIMD16<UInt8>.self))
         let halves = unsafe unsafeBitCast(hits, to: SIMD2<UInt64>.self)
         if halves[0] != 0 { return i &+ halves[0].trailingZeroBitCount / 8 }
         if halves[1] != 0 { return i &+ 8 &+ halves[1].trailingZeroBitCount / 8 }
         i &+= 16
       }
       while i < raw.count {
-        let byte = unsafe raw[i]
-        if byte == 0x22 || byte == 0x5C { return i }
+        if single(unsafe raw[i]) { return i }
         i &+= 1
       }
       return raw.count
