@@ -1,3 +1,4 @@
+import PMHTTP
 import PMJSON
 import PMSystem
 import PMWire
@@ -27,6 +28,7 @@ struct JSONBody: BodyEditor {
     _ bytes: borrowing Span<UInt8>, into out: inout ByteBuffer
   ) throws(BodyFault) {
     facts.bodyBytes += bytes.count
+    if !facts.hasImages { facts.hasImages = bytes.firstOffset(of: #""image"#) != nil }
     var (position, passed) = (0, 0)
     while true {
       let event: JSONMemberScanner.Event

@@ -15,6 +15,8 @@ struct RequestFacts {
   var bodyBytes = 0
   /// Milliseconds of audio, from a WAV head; nil if unknown.
   var audioMilliseconds: Int64?
+  /// A piece of the body names an image; its tokens are more than its bytes. Only reservations
+  /// depend on it, so a name that falls between two pieces may be missed.
   var hasImages = false
 }
 

@@ -215,10 +215,10 @@ final class Call: VendorTask {
       usage.fresh = max(
         Int64(facts.bodyBytes), facts.hasImages ? CoreBounds.imagePromptTokensAssumed : 0)
       if route != .embeddings {
-        let each = facts.outputTokensMax ?? CoreBounds.outputTokensAssumedMax
-        usage.output =
-          each.multipliedReportingOverflow(by: facts.choices).overflow
-          ? .max : each * facts.choices
+        // A cap beyond what any model can say, or below nothing, is no cap.
+        let cap = facts.outputTokensMax.map { min($0, CoreBounds.outputTokensMax) }
+        let each = cap.flatMap { $0 > 0 ? $0 : nil } ?? CoreBounds.outputTokensAssumedMax
+        usage.output = each * min(facts.choices, CoreBounds.choicesMax)
       }
     }
     if case .nanoEuro(let sum) = price.cost(of: usage) { return sum }

@@ -55,6 +55,10 @@ enum CoreBounds {
   /// Output tokens that one answer may have where the request does not say: the longest context of
   /// the models that are not the largest.
   static let outputTokensAssumedMax: Int64 = 131_072
+  /// The longest context of all models.
+  static let outputTokensMax: Int64 = 1_048_576
+  /// Answers to one request that a reservation counts; the API takes up to 128.
+  static let choicesMax: Int64 = 128
   /// Prompt tokens of a request with images, which cost more than their bytes say.
   static let imagePromptTokensAssumed: Int64 = 262_144
 

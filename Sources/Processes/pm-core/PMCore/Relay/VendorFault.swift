@@ -49,15 +49,17 @@ struct VendorFault {
   /// The proxy's own 500s, told apart by how their text begins (`vendor.md`, 3.7).
   private init(proxyText text: borrowing Span<UInt8>) {
     func says(_ words: StaticString) -> Bool { text.firstOffset(of: words) != nil }
-    if says("creating request cipher: ") || says("GPU attestation returned") {
+    if says(#""message":"creating request cipher: "#)
+      || says(#""message":"GPU attestation returned"#)
+    {
       self.init(.vendorAttestation, isFailure: true)
     } else if says("context too large") {
       self.init(.contextTooLong)
-    } else if says("forwarding request: mutating request: ") {
+    } else if says(#""message":"forwarding request: mutating request: "#) {
       self.init(.vendorRejected)
-    } else if says("forwarding request: Post ") {
+    } else if says(#""message":"forwarding request: Post "#) {
       self.init(.vendorUnreachable, isFailure: true)
-    } else if says("mapping response: ") {
+    } else if says(#""message":"mapping response: "#) {
       self.init(says("invalid JSON data") ? .vendorBadGateway : .vendorTruncated)
     } else {
       self.init(.vendorError)
