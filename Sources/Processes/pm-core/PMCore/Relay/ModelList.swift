@@ -70,7 +70,8 @@ final class ModelList: VendorTask {
     } else {
       let meaning = VendorFault(
         status: status, isGateway: true, body: body, isJSON: true, retryAfterSeconds: nil)
-      core.health.failed(meaning, at: core.events.now)
+      // A limit met by our own question is no reason to turn clients away.
+      if !meaning.isThrottled { core.health.failed(meaning, at: core.events.now) }
     }
     finish()
   }

@@ -73,6 +73,6 @@ final class VendorHealth {
   /// Whole seconds until the vendor may be asked again; nil if now.
   func throttleSeconds(at now: Instant) -> Int? {
     guard throttledUntil > now else { return nil }
-    return Int(throttledUntil.millisecondsSince(now) / 1000) + 1
+    return max(1, Int((throttledUntil.millisecondsSince(now) + 999) / 1000))
   }
 }
