@@ -11,6 +11,9 @@ struct UsageReport: Equatable {
 
   /// A `usage` object longer than this is not read.
   static let bytesMax = 4096
+  /// Longer counts are none. So short, as many of them as an object holds can be added, and any of
+  /// them taken for seconds, without leaving 64 bits.
+  static let digitsMax = 15
 
   /// Reads a `usage` object of either family, or of an audio answer (`vendor.md`, 3.5); nil if
   /// there is nothing in it, as with `null`.
@@ -47,7 +50,7 @@ struct UsageReport: Equatable {
     }
     // Cached classes of this family are not told apart by price until an invoice shows how.
     if isAnthropic, creation > 0 { prompt = (prompt ?? 0) + creation }
-    audioMilliseconds = seconds.map { min($0, .max / 1000) * 1000 }
+    audioMilliseconds = seconds.map { $0 * 1000 }
     if prompt == nil && output == nil && total == nil && seconds == nil { return nil }
     if prompt == nil, let total { prompt = total - (output ?? 0) }
   }
@@ -87,7 +90,7 @@ struct UsageReport: Equatable {
 extension JSONMemberScanner {
   /// The captured value, if it is a plain non-negative integer.
   var capturedInteger: Int64? {
-    guard isCaptureWhole, (1...18).contains(captured.count) else { return nil }
+    guard isCaptureWhole, (1...UsageReport.digitsMax).contains(captured.count) else { return nil }
     var value: Int64 = 0
     for byte in captured {
       guard (0x30...0x39).contains(byte) else { return nil }

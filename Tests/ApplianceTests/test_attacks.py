@@ -1,0 +1,269 @@
+"""Clients, and a vendor, that want something for nothing, or that want others to suffer."""
+import json
+import socket
+import struct
+import threading
+import time
+
+import pytest
+
+from appliance import chat_body, free_ports, read_all
+from played_vendor import STREAM_HEAD, WHOLE, Pair, PlayedVendor, chunk, whole
+from raw import RawAnswer, answers, request
+from vendor_process import wait_for
+
+MIB = 1 << 20
+EVENT = b'data: {"choices":[{"delta":{"content":"a"}}]}\n\n'
+USAGE_EVENT = b'data: {"choices":[],"usage":{"prompt_tokens":9,"completion_tokens":4}}\n\n'
+DONE = b"data: [DONE]\n\n"
+
+
+@pytest.fixture(scope="module")
+def vendor():
+    vendor = PlayedVendor()
+    yield vendor
+    vendor.close()
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory, vendor):
+    pair = Pair(tmp_path_factory.mktemp("pair"), vendor.port)
+    yield pair
+    pair.close()
+
+
+@pytest.fixture(autouse=True)
+def well(vendor):
+    """Each test finds a vendor that answers well."""
+    vendor.act = vendor.answer_well
+
+
+@pytest.fixture
+def closed(tmp_path):
+    """Edge and core before a port on which nobody listens."""
+    port, = free_ports(1)
+    pair = Pair(tmp_path, port)
+    yield pair
+    pair.close()
+
+
+def read_next(file):
+    """Status and body of the next answer that tells its length."""
+    status = int(file.readline().split()[1])
+    length = 0
+    for line in iter(file.readline, b"\r\n"):
+        if line.lower().startswith(b"content-length:"):
+            length = int(line.split(b":")[1])
+    return status, file.read(length)
+
+
+def read_answer(connection):
+    status, body = read_next(connection.makefile("rb"))
+    return RawAnswer(status, {}, body)
+
+
+def new_rows(pair, before, count):
+    wait_for(lambda: len(pair.rows()) >= before + count
+             and all(row["state"] != "reserved" for row in pair.rows()))
+    return pair.rows()[before:]
+
+
+# Requests within requests
+
+def test_body_of_a_readiness_check_is_no_request(pair):
+    """It went to core without a length: its answer came to whoever asked next."""
+    chat = json.dumps(chat_body()).encode()
+    inner = request("POST", "/v1/chat/completions", f"X-API-Key: {pair.secret}", body=chat)
+    before = len(pair.rows())
+    for method in ("GET", "HEAD", "POST"):
+        with pair.connect() as connection:
+            connection.sendall(request(method, "/health/ready", body=inner))
+            status = read_answer(connection).status if method != "HEAD" else 400
+        assert status == (405 if method == "POST" else 400)
+    with pair.connect() as connection:
+        for _ in range(3):
+            connection.sendall(request("GET", "/health/ready"))
+            assert read_answer(connection).json["ready"]
+    assert len(pair.rows()) == before
+
+
+def test_head_of_readiness_has_no_body(pair):
+    with pair.connect() as connection:
+        connection.sendall(request("HEAD", "/health/ready") + request("GET", "/health/ready"))
+        file = connection.makefile("rb")
+        for _ in range(2):
+            assert file.readline() == b"HTTP/1.1 200 OK\r\n"
+            length = [int(line.split(b":")[1]) for line in iter(file.readline, b"\r\n")
+                      if line.startswith(b"Content-Length")]
+        assert json.loads(file.read(length[0]))["ready"]
+
+
+def test_bytes_behind_a_vendors_answer_are_nobodys(pair, vendor):
+    vendor.say(whole() + whole(b'{"smuggled":1}'))
+    with pair.begin() as connection:
+        assert read_answer(connection).body == WHOLE
+    vendor.act = vendor.answer_well
+    for _ in range(3):
+        with pair.begin() as connection:
+            assert read_answer(connection).body == WHOLE
+
+
+# Answers without a row
+
+def test_answer_before_the_end_of_the_request_is_not_relayed(pair, vendor):
+    def act(connection, head):
+        connection.recv(1000)
+        connection.sendall(whole(b'{"early":1}'))
+        time.sleep(0.5)
+
+    vendor.act = act
+    body = json.dumps(chat_body("x" * 300_000)).encode()
+    with pair.connect() as connection:
+        connection.sendall(pair.head(len(body)) + body[:-1])
+        answer = read_answer(connection)
+    assert answer.status == 502
+    assert b"early" not in answer.body
+
+
+def test_slow_answer_on_a_new_connection_is_charged(pair, vendor):
+    """More requests at once than connections are kept, and each slower than a connect may be."""
+    def act(connection, head):
+        vendor.read_body(connection, head)
+        time.sleep(3)
+        connection.sendall(whole())
+
+    vendor.act = act
+    before = len(pair.rows())
+    connections = [pair.begin() for _ in range(4)]
+    assert [read_answer(connection).status for connection in connections] == [200] * 4
+    assert [row["completion_tokens"] for row in new_rows(pair, before, 4)] == [5] * 4
+
+
+@pytest.mark.parametrize("length", [True, False])
+def test_long_answer_left_after_output_is_charged(pair, vendor, length):
+    """The client read some of it, and so slowly that core stopped reading the vendor."""
+    body = json.dumps({"choices": [], "text": "y" * 6 * MIB}).encode()
+    vendor.say(whole(body) if length else
+               STREAM_HEAD.replace(b"text/event-stream", b"application/json") + chunk(body))
+    before = len(pair.rows())
+    with pair.begin(receive_bytes=4096) as connection:
+        time.sleep(0.5)
+        assert connection.recv(1000)
+    row, = new_rows(pair, before, 1)
+    assert row["completion_tokens"] > 10_000
+    assert {"unknown", "partial", "client_gone"} <= set(row["flags"].split())
+
+
+@pytest.mark.parametrize("fields", [
+    {"max_tokens": 2**63 - 1}, {"n": 2**63 - 1}, {"n": 2**40, "max_tokens": 2**40},
+    {"max_tokens": -5}, {"max_tokens": 0}])
+def test_absurd_wishes_reserve_something(pair, fields):
+    before = len(pair.rows())
+    with pair.begin(**fields) as connection:
+        assert read_answer(connection).status == 200
+    row, = new_rows(pair, before, 1)
+    with pair.begin(max_tokens=16) as connection:
+        read_answer(connection)
+    plain = pair.rows()[-1]
+    assert row["reserved_nano_euro"] > 100 * plain["reserved_nano_euro"]
+
+
+# A vendor that breaks
+
+def test_no_vendor_is_told_at_once(closed):
+    for text in ("hello", "x" * 300_000):
+        began = time.monotonic()
+        with closed.begin(text=text) as connection:
+            assert read_answer(connection).error["code"] == "vendor_starting"
+        assert time.monotonic() - began < 2
+    assert all(row["state"] == "released" for row in closed.rows())
+
+
+def test_reset_during_an_upload(pair, vendor):
+    def act(connection, head):
+        linger = struct.pack("ii", 1, 0)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+        connection.recv(1000)
+
+    vendor.act = act
+    body = json.dumps(chat_body("x" * 4 * MIB)).encode()
+    with pair.connect() as connection:
+        def send():
+            try:
+                connection.sendall(pair.head(len(body)) + body)
+            except OSError:
+                pass
+
+        sender = threading.Thread(target=send)
+        sender.start()
+        assert read_answer(connection).error["code"] == "vendor_connection_lost"
+        connection.close()
+        sender.join()
+    vendor.act = vendor.answer_well
+    with pair.begin() as connection:
+        assert read_answer(connection).status == 200
+
+
+@pytest.mark.parametrize("end", [
+    chunk(DONE), chunk(DONE) + chunk(EVENT) * 1000 + b"0\r\n\r\n"])
+def test_stream_that_said_its_end_is_whole(pair, vendor, end):
+    vendor.say(STREAM_HEAD + chunk(EVENT) + chunk(USAGE_EVENT), end)
+    before = len(pair.rows())
+    body = json.dumps(chat_body(stream=True)).encode()
+    with pair.connect() as connection:
+        connection.sendall(pair.head(len(body), "Connection: close") + body)
+        answer, = answers(read_all(connection))
+    assert answer.body == EVENT + DONE
+    row, = new_rows(pair, before, 1)
+    assert (row["prompt_tokens"], row["completion_tokens"], row["flags"]) == (9, 4, "")
+
+
+@pytest.mark.parametrize("usage", [
+    '"prompt_tokens":%s,"completion_tokens":%s' % ("9" * 18, "9" * 18),
+    '"seconds":' + "9" * 18, ",".join(['"cache_read_input_tokens":' + "9" * 18] * 80)])
+def test_absurd_usage_ends_nothing(pair, vendor, usage):
+    vendor.say(whole(b'{"choices":[],"usage":{%s}}' % usage.encode()))
+    with pair.begin() as connection:
+        assert read_answer(connection).status == 200
+    vendor.act = vendor.answer_well
+    with pair.begin() as connection:
+        assert read_answer(connection).status == 200
+
+
+# Memory and patience
+
+def test_client_that_asks_and_does_not_read_is_not_read(pair):
+    """Pipelined requests that the edge answers itself, each answer twenty times as long."""
+    before = pair.resident_bytes(pair.edge)
+    piece = request("GET", "/health") * 500
+    with pair.connect(receive_bytes=4096) as connection:
+        connection.settimeout(3)
+        with pytest.raises(TimeoutError):
+            for _ in range(2000):
+                connection.sendall(piece)
+        grown = pair.resident_bytes(pair.edge) - before
+    assert grown < 16 * MIB
+
+
+def test_pipelined_requests_are_all_answered(pair):
+    """Also those that waited for the client to read."""
+    count = 6000
+    with pair.connect(receive_bytes=32768) as connection:
+        data = request("GET", "/nope") * count
+        sender = threading.Thread(target=connection.sendall, args=(data,))
+        sender.start()
+        time.sleep(0.5)
+        file = connection.makefile("rb")
+        assert [read_next(file)[0] for _ in range(count)] == [404] * count
+        sender.join()
+
+
+@pytest.mark.slow
+def test_upload_that_the_vendor_holds_back_is_not_given_up(pair, vendor):
+    def act(connection, head):
+        time.sleep(13)
+        return vendor.answer_well(connection, head)
+
+    vendor.act = act
+    with pair.begin(text="x" * 8 * MIB) as connection:
+        assert read_answer(connection).status == 200
