@@ -6,6 +6,7 @@ import platform
 import resource
 import shutil
 import signal
+import socket
 import sqlite3
 import statistics
 import subprocess
@@ -21,7 +22,7 @@ from stacks import BASE, LOAD_CORE, NAMES, OURS, PROXY_CORE, Meter, Place, Stack
 CONNECTIONS = (1, 16, 64, 256)
 STREAMS = 200
 IDLE_CONNECTIONS = 1000
-FIRST_PORT = 18440
+FIRST_PORT, PORTS = 18440, 26
 RUN_SECONDS_MAX = 1800
 UPLOAD = "the upload itself"
 # Longest name of a socket below the run's folder; unix(7) allows 107 bytes in all.
@@ -223,6 +224,17 @@ def refuse_wrong_builds(programs):
                 sys.exit(f"{programs / name} is not a stripped static release build")
 
 
+def refuse_taken_ports():
+    """Two servers on one port would share the load, and halve both figures."""
+    for port in range(FIRST_PORT, FIRST_PORT + PORTS):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                sys.exit(f"port {port} is taken")
+
+
 def commit_microseconds(folder):
     """Median time of a small write that reaches the disk."""
     times = []
@@ -260,6 +272,7 @@ def main():
     chosen = options.parse_args()
     programs = chosen.bin.resolve()
     refuse_wrong_builds(programs)
+    refuse_taken_ports()
     folder = chosen.work.resolve() / "run"
     if len(str(folder)) > SOCKET_NAME_BYTES_MAX:
         sys.exit(f"{folder} is too long for the sockets in it: set PM_BENCH_DIRECTORY")
