@@ -2,7 +2,7 @@ import PMWire
 
 @testable import PMSupervision
 
-/// What must hold after every step (supervision.md, section 14.1).
+/// What must hold after every step.
 extension World {
   mutating func checkStep(_ before: Supervision, _ event: Event, _ effects: [Effect]) {
     if effects.count > Limits.effectsMax { fail("\(effects.count) effects") }

@@ -20,7 +20,7 @@ private func error(_ environment: [String: String], into text: String = "{}") ->
   }
 }
 
-/// The predecessor's variables (`predecessor.md`, 1.4).
+/// The predecessor's variables.
 @Suite struct EnvironmentTests {
   @Test func nothingSetChangesNothing() throws {
     #expect(try merged([:]).configuration == Configuration())

@@ -160,7 +160,7 @@ extension APIError {
     503, "server_error", "ledger_unavailable", "overloaded_error",
     "The ledger cannot be written, so nothing is served", retryAfterSeconds: 5)
 
-  // The vendor (vendor.md, 3.8)
+  // The vendor
   public static let vendorStarting = APIError(
     503, "server_error", "vendor_starting", "overloaded_error",
     "The vendor's proxy is starting", retryAfterSeconds: 5)

@@ -21,7 +21,7 @@ public enum Inheritance {
   public static let watchdogMicroseconds = "WATCHDOG_USEC"
   public static let watchdogProcess = "WATCHDOG_PID"
   public static let credentialsDirectory = "CREDENTIALS_DIRECTORY"
-  /// Swift's crash report prints memory (supervision.md, section 10); always `enable=no`.
+  /// Swift's crash report prints memory; always `enable=no`.
   public static let swiftBacktrace = "SWIFT_BACKTRACE"
 
   /// What pmctl may hand to one of our processes. `LISTEN_PID` and `WATCHDOG_PID` are written by

@@ -50,7 +50,7 @@ public enum Role: String, CaseIterable, Sendable {
   }
 
   /// Open files (RLIMIT_NOFILE). Edge and core: two per connection and its way onward, and their
-  /// table of connections is smaller than half of it. Vendor: vendor.md 2.8.
+  /// table of connections is smaller than half of it. The vendor's program needs few.
   public var descriptorsMax: UInt64 {
     switch self {
     case .edge, .core: 65_536
@@ -74,7 +74,7 @@ public enum Role: String, CaseIterable, Sendable {
   /// Locked memory (RLIMIT_MEMLOCK): nobody needs more than a page or two for a secret.
   public var lockedBytesMax: UInt64 { 1 << 20 }
 
-  /// memory.max of the cgroup. Vendor: a body is held up to 15 times over (vendor.md 2.8); the
+  /// memory.max of the cgroup. Vendor: a body is held up to 15 times over; the
   /// others stream, so theirs is head room over a few hundred MiB at full load.
   public var memoryBytesMax: UInt64 {
     switch self {

@@ -111,7 +111,7 @@ public enum GateState: Equatable, Sendable {
   }
 }
 
-/// What core says of the vendor's program (vendor.md 2.5).
+/// What core says of the vendor's program.
 public enum VendorHealth: String, CaseIterable, Sendable {
   case starting, up, stalled, failing, draining, down
   case keyRejected = "key-rejected"

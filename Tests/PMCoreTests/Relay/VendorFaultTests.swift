@@ -5,7 +5,7 @@ import Testing
 @testable import PMCore
 
 // tidy:allow long-line: a row of the table is one line
-/// One row for each line of the table in `vendor.md`, 3.8.
+/// One row for each situation at the vendor.
 @Suite struct VendorFaultTests {
   struct Situation: Sendable {
     var status: Int

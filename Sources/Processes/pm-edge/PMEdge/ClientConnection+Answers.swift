@@ -2,7 +2,7 @@ internal import PMHTTP
 internal import PMSystem
 internal import PMWire
 
-/// Fields on every answer of the public listeners (`predecessor.md`, 2.3).
+/// Fields on every answer of the public listeners.
 private let securityFields: StaticString = """
   X-Content-Type-Options: nosniff\r
   X-Frame-Options: DENY\r

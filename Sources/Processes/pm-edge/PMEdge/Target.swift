@@ -46,7 +46,7 @@ enum Target: Equatable {
     return nil
   }
 
-  /// The characters of a model id, which may hold slashes but no dot segment (`vendor.md`, 3.3).
+  /// The characters of a model id, which may hold slashes but no dot segment.
   private static func isModelID(_ path: borrowing Span<UInt8>, from start: Int) -> Bool {
     let length = path.count - start
     guard (1...128).contains(length) else { return false }

@@ -5,7 +5,7 @@ internal import PMWire
 /// The prober's side of a probe: asks one thing, exits 0 or 1. It has no rights and reads only the
 /// status line of the answer.
 enum Ask {
-  /// Until the whole answer head is there; vendor.md 2.5 gives the vendor as long.
+  /// Until the whole answer head is there; the vendor's own probe waits as long.
   private static let secondsMax = 2
   private static let headBytesMax = 16 * 1024
 

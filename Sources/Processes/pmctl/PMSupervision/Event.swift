@@ -40,7 +40,7 @@ public enum Exit: Equatable, Sendable {
   case outOfMemory
   /// Never started: its bytes are not the pinned ones.
   case digestDiffers
-  /// The vendor ended for something that does not heal within a minute (vendor.md 2.1).
+  /// The vendor ended for something that does not heal within a minute.
   case slowToHeal(Int32)
 
   var reason: Reason {

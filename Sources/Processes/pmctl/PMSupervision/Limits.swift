@@ -1,4 +1,4 @@
-/// The numbers of supervision. Those without a source are choices of supervision.md 3.2 and 3.3.
+/// The numbers of supervision. Those without a source are choices.
 public enum Limits {
   /// From spawn to a passed probe, for our own programs.
   public static let startSeconds: UInt64 = 20

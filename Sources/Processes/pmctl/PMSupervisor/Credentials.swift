@@ -2,7 +2,7 @@ internal import PMSystem
 internal import PMWire
 
 /// Secrets on their way from the platform to the one process that needs each of them: files of mode
-/// 0400 in a memory-backed folder, written anew at each start (supervision.md, section 9).
+/// 0400 in a memory-backed folder, written anew at each start.
 struct Credentials {
   private let folder: String
   private let profile: Profile

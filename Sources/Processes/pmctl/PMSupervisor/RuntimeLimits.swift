@@ -20,9 +20,9 @@ enum RuntimeLimits {
   static let journalLinesMax = 256
   /// One line of the vendor that is looked at; the rest of a longer one is passed over.
   static let vendorLineBytesMax = 16 * 1024
-  /// Manifests kept in the vendor's workspace (vendor.md 2.8).
+  /// Manifests kept in the vendor's workspace.
   static let vendorManifestsMax = 200
   static let watchdogMicroseconds = 10_000_000
-  /// The vendor's own soft limit for its memory (vendor.md 2.8).
+  /// The vendor's own soft limit for its memory.
   static let vendorMemoryLimit = "768MiB"
 }

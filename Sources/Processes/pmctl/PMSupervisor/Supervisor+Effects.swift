@@ -38,7 +38,7 @@ extension Supervisor {
   }
 
   private static let terminate: Int32 = 15
-  /// SIGTERM would kill the vendor's program at once (vendor.md 2.9).
+  /// SIGTERM would kill the vendor's program at once.
   private static let interrupt: Int32 = 2
 
   private func child(_ service: Service, _ number: Int) -> Child? {

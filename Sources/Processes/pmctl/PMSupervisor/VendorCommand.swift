@@ -1,6 +1,6 @@
 internal import PMWire
 
-/// How the vendor's program is called: a pure function of the configuration (vendor.md 2.1). No
+/// How the vendor's program is called: a pure function of the configuration. No
 /// free list of arguments exists anywhere.
 enum VendorCommand {
   /// The arguments, without the program's name.

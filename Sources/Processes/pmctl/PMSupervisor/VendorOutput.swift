@@ -1,7 +1,7 @@
 internal import PMLog
 
 /// What the vendor's program writes: read always, compared with a closed table, counted, never
-/// passed on. Some of its lines hold prompts (vendor.md 2.6).
+/// passed on. Some of its lines hold prompts.
 struct VendorOutput {
   /// What a line means to us.
   enum Meaning: Equatable {
@@ -11,7 +11,7 @@ struct VendorOutput {
     case counted
   }
 
-  /// Why it ended, guessed from its last error (vendor.md 2.3).
+  /// Why it ended, guessed from its last error.
   enum Fault: CaseIterable {
     case badKey, manifestMismatch, tooOld, attestation, portInUse, network
 

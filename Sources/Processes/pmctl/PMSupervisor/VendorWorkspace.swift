@@ -21,7 +21,7 @@ enum VendorWorkspace {
   /// Entries looked at; a restart loop adds three files per attempt.
   private static let entriesMax = 100_000
 
-  /// Keeps the newest manifests and all of the log (vendor.md 2.8).
+  /// Keeps the newest manifests and all of the log.
   private static func prune(_ folder: String) {
     // The vendor's user owns it and could put a link in its place: hence an open folder.
     guard let folder = try? Folder(folder) else { return }

@@ -8,7 +8,7 @@ public struct EnvironmentSecrets: Equatable, Sendable {
 }
 
 extension Configuration {
-  /// Takes in the predecessor's environment variables (`predecessor.md`, section 1.4). A variable
+  /// Takes in the predecessor's environment variables. A variable
   /// that gives another value than `file` has set is an error.
   public mutating func merge(
     environment: [String: String], file: Configuration

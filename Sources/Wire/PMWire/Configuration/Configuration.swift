@@ -1,6 +1,6 @@
 internal import PMJSON
 
-/// Whether the gate is enforced (`architecture.md`, section 6).
+/// Whether the gate is enforced.
 public enum Profile: String, CaseIterable, Sendable {
   case production, development
 }
@@ -33,7 +33,7 @@ public struct Configuration: Equatable, Sendable {
 
   public init() {}
 
-  /// The machines that the gate knows (`attestation.md`, section 1).
+  /// The machines that the gate knows.
   public enum AttestationPlatform: String, CaseIterable, Sendable {
     case snp
     case azure = "azure-snp-vtpm"

@@ -1,4 +1,4 @@
-/// How the vendor's binary is run (`vendor.md`, section 2.1).
+/// How the vendor's binary is run.
 public struct Vendor: Equatable, Sendable {
   /// Certificate revocation of the vendor's GPUs.
   public enum OCSP: String, CaseIterable, Sendable { case tolerant, strict }

@@ -120,7 +120,7 @@ public enum CoreControl {
     }
   }
 
-  /// Ranges of what people enter (predecessor.md 2.7).
+  /// Ranges of what people enter.
   public static let daysRange: ClosedRange<Int64> = 1...36_500
   public static let overlapHoursRange: ClosedRange<Int64> = 0...8760
   public static let descriptionCharactersMax = 256

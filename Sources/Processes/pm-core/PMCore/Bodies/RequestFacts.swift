@@ -49,7 +49,7 @@ protocol BodyEditor {
   mutating func finish() throws(BodyFault) -> RequestFacts
 }
 
-/// The rule for model names (`vendor.md`, 3.3): they become a header's value behind us.
+/// The rule for model names: they become a header's value behind us.
 func isModelName(_ name: [UInt8]) -> Bool {
   guard (1...BodyBounds.modelBytesMax).contains(name.count) else { return false }
   return name.allSatisfy { byte in

@@ -4,7 +4,7 @@ import PMSystem
 import PMWire
 
 /// What a file of the predecessor's form says: `{"keys": [ENTRY…]}`, in both shapes of entries and
-/// mixtures of them (predecessor.md 2.8).
+/// mixtures of them.
 struct KeyFileReading {
   /// A file may be as long as this: 20 000 entries of 200 bytes.
   static let fileBytesMax = 4 << 20

@@ -15,7 +15,7 @@ struct UsageReport: Equatable {
   /// them taken for seconds, without leaving 64 bits.
   static let digitsMax = 15
 
-  /// Reads a `usage` object of either family, or of an audio answer (`vendor.md`, 3.5); nil if
+  /// Reads a `usage` object of either family, or of an audio answer; nil if
   /// there is nothing in it, as with `null`.
   init?(_ bytes: borrowing Span<UInt8>) {
     var scanner = JSONMemberScanner(isStrict: false)

@@ -129,7 +129,8 @@ final class Call: VendorTask {
     for index in 0..<head.fields.count {
       let field = head.fields[index]
       guard field.name == .anthropicVersion || field.name == .anthropicBeta,
-        field.valueRange.count <= 256
+        field.valueRange.count <= 256,
+        field.valueRange.allSatisfy({ (0x20...0x7E).contains(headBytes[$0]) })
       else { continue }
       let name = field.name == .anthropicVersion ? "anthropic-version" : "anthropic-beta"
       anthropicFields += "\(name): \(String(copying: headBytes.extracting(field.valueRange)))\r\n"
@@ -207,7 +208,7 @@ final class Call: VendorTask {
     guard let price else { return nil }
     var usage = Usage()
     if route == .transcriptions {
-      // Without a length the bytes tell at most an hour (`vendor.md`, 4.2).
+      // Without a length the bytes tell at most an hour.
       let seconds = min(3600, Int64(facts.bodyBytes) / 500)
       usage.audioMilliseconds = facts.audioMilliseconds ?? seconds * 1000
       usage.bytes = Int64(facts.bodyBytes)

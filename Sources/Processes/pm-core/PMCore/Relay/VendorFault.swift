@@ -2,7 +2,7 @@ import PMHTTP
 import PMSystem
 import PMWire
 
-/// Situations at the vendor, each with one answer to our client (`vendor.md`, 3.8).
+/// Situations at the vendor, each with one answer to our client.
 struct VendorFault {
   let error: APIError
   /// Counts towards the state `failing`.
@@ -46,7 +46,7 @@ struct VendorFault {
     }
   }
 
-  /// The proxy's own 500s, told apart by how their text begins (`vendor.md`, 3.7).
+  /// The proxy's own 500s, told apart by how their text begins.
   private init(proxyText text: borrowing Span<UInt8>) {
     func says(_ words: StaticString) -> Bool { text.firstOffset(of: words) != nil }
     if says(#""message":"creating request cipher: "#)

@@ -2,7 +2,7 @@ import PMLog
 import PMSystem
 import PMWire
 
-/// What core knows of the vendor's process from the traffic (`vendor.md`, 2.5).
+/// What core knows of the vendor's process from the traffic.
 final class VendorHealth {
   enum State: String, Sendable {
     case starting, up, failing, down
