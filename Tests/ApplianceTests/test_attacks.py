@@ -108,6 +108,25 @@ def test_bytes_behind_a_vendors_answer_are_nobodys(pair, vendor):
             assert read_answer(connection).body == WHOLE
 
 
+def test_only_plain_names_pass_to_the_vendor(pair, vendor):
+    heads = []
+
+    def act(connection, head):
+        heads.append(head)
+        return vendor.answer_well(connection, head)
+
+    vendor.act = act
+    body = json.dumps(chat_body(max_tokens=5)).encode()
+    head = pair.head(
+        len(body), "anthropic-version: 2023-06-01", "anthropic-beta: tools-2024",
+        "anthropic-beta: CANARY\t7f3a", "anthropic-beta: CANARY\xe4", "anthropic-beta: " + "C" * 257)
+    with pair.connect() as connection:
+        connection.sendall(head.replace(b"/v1/chat/completions", b"/v1/messages") + body)
+        assert read_answer(connection).status == 200
+    assert heads[0].count(b"anthropic-") == 2
+    assert b"CANARY" not in heads[0]
+
+
 # Answers without a row
 
 def test_answer_before_the_end_of_the_request_is_not_relayed(pair, vendor):
