@@ -35,7 +35,7 @@ extension Span where Element == UInt8 {
   }
 
   /// Offset of the first byte at or after `start` that the two conditions, which say the same,
-  /// hold for. Vector types are spelled out: an inferred one compiles to sixteen scalar comparisons.
+  /// hold for. Vector types are spelled out: an inferred one becomes sixteen scalar comparisons.
   @inline(__always)
   private func firstHit(
     from start: Int, _ vector: (SIMD16<UInt8>) -> SIMDMask<SIMD16<Int8>>,

@@ -32,7 +32,7 @@ final class Call: VendorTask {
     }
   }
   private var vendorAlarm: Alarm?
-  /// The vendor failed before it had the whole request; told once the reservation can be given back.
+  /// The vendor failed before it had the whole request; told once the reservation can be released.
   private var earlyFault: APIError?
 
   // The request.
@@ -272,8 +272,8 @@ final class Call: VendorTask {
     if vendor?.isConnected == true { expectFirstByte() }
   }
 
-  /// The vendor broke off, or answered, before it had the whole request: it has not earned anything,
-  /// and what it says is about a request that nobody made.
+  /// The vendor broke off, or answered, before it had the whole request: it has earned nothing, and
+  /// what it says is about a request that nobody made.
   func endEarly(_ error: APIError) {
     cancelVendor()
     switch phase {
