@@ -37,7 +37,9 @@ extension Call {
     usage.source = .estimate
     usage.flags = .unknown
     if route == .transcriptions {
-      usage.audioMilliseconds = facts.audioMilliseconds ?? 0
+      let assumed = Int64(facts.bodyBytes) / CoreBounds.audioBytesPerMillisecond
+      usage.audioMilliseconds =
+        facts.audioMilliseconds ?? min(assumed, CoreBounds.audioMillisecondsMax)
       usage.bytes = Int64(facts.bodyBytes)
     } else {
       usage.fresh = Int64(facts.bodyBytes + 3) / 4

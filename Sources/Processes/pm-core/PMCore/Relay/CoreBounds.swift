@@ -59,6 +59,10 @@ enum CoreBounds {
   static let outputTokensMax: Int64 = 1_048_576
   /// Answers to one request that a reservation counts; the API takes up to 128.
   static let choicesMax: Int64 = 128
+  /// Of audio whose length neither its head nor the vendor tells: speech at 32 kbit/s, at most the
+  /// hour that the vendor takes.
+  static let audioBytesPerMillisecond: Int64 = 4
+  static let audioMillisecondsMax: Int64 = 3_600_000
   /// Prompt tokens of a request with images, which cost more than their bytes say.
   static let imagePromptTokensAssumed: Int64 = 262_144
 
