@@ -10,6 +10,7 @@ import pytest
 from appliance import chat_body, free_ports, read_all
 from played_vendor import STREAM_HEAD, WHOLE, Pair, PlayedVendor, chunk, whole
 from raw import RawAnswer, answers, request
+from samples import FORM_TYPE, form
 from vendor_process import wait_for
 
 MIB = 1 << 20
@@ -286,3 +287,18 @@ def test_upload_that_the_vendor_holds_back_is_not_given_up(pair, vendor):
     vendor.act = act
     with pair.begin(text="x" * 8 * MIB) as connection:
         assert read_answer(connection).status == 200
+
+
+def test_audio_of_unknown_length_is_not_free(pair, vendor):
+    """Neither the file nor the vendor tells a length: it is taken for speech at 32 kbit/s."""
+    vendor.say(whole(b'{"text":"hello"}'))
+    body = form(("model", "whisper-large-v3"), ("file", "talk.mp3", bytes(80_000)))
+    head = request(
+        "POST", "/v1/audio/transcriptions", *[f"{n}: {v}" for n, v in FORM_TYPE.items()],
+        f"Authorization: Bearer {pair.secret}", f"Content-Length: {len(body)}")
+    with pair.connect() as connection:
+        connection.sendall(head + body)
+        assert read_answer(connection).status == 200
+    row = pair.rows()[-1]
+    assert row["audio_milliseconds"] == len(body) // 4
+    assert row["cost_nano_euro"] > 0 and "unknown" in row["flags"].split()
