@@ -17,6 +17,9 @@ public enum EdgeField {
 
 /// Paths on `core.sock` that no client can reach.
 public enum CorePath {
+  /// 200 as long as core lives, with or without a vendor: what the supervisor's probe asks, because
+  /// a restart of core brings no vendor back.
+  public static let alive: StaticString = "/_pm/alive"
   /// 200 when requests can be served, else 503 with the reason.
   public static let ready: StaticString = "/_pm/ready"
 }

@@ -37,7 +37,7 @@ enum Ask {
     switch target {
     case .edge: "/health"
     case .path: "/health/ready"
-    case .core: CorePath.ready.description
+    case .core: CorePath.alive.description
     case .admin: "/admin/login"
     case .vendor: "/"
     }

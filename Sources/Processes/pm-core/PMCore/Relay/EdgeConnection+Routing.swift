@@ -6,6 +6,7 @@ extension EdgeConnection {
   /// Decides who answers. Core trusts the edge's form, and parses it as strictly all the same.
   func answer(_ head: RequestHead, _ headBytes: borrowing Span<UInt8>) {
     let path = headBytes.extracting(head.path)
+    if path.equals(0..<path.count, CorePath.alive) { return respond(200, "", "{}") }
     if path.equals(0..<path.count, CorePath.ready) { return respondReadiness() }
     guard let route = Self.route(path) else { return respond(.unknownURL, .openAI, RequestID(0)) }
     let requestID = Self.requestID(head, headBytes)
