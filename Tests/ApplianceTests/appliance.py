@@ -2,15 +2,16 @@
 
 Everything lies in a folder of its own, listens on free loopback ports, and ends with the test that
 started it: only processes that it started are signalled, by pid."""
+import contextlib
 import http.client
 import json
 import os
+import random
 import signal
 import socket
 import ssl
 import subprocess
 import time
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,6 +35,26 @@ class Key:
         return {"Authorization": f"Bearer {self.secret}"}
 
 
+# What clients ask of the vendor. Core asks for the list of models besides, when it sees fit.
+VENDOR_PATHS = ("/v1/chat/completions", "/v1/completions", "/v1/messages", "/v1/embeddings",
+                "/v1/audio/transcriptions")
+
+
+class VendorControl(Control):
+    """The stand-in's control, without what core asks on its own account."""
+
+    def rule(self, times=None, match=None, **effect):
+        for path in VENDOR_PATHS:
+            super().rule(times, {"path": path, **(match or {})}, **effect)
+
+    def records(self, **filters):
+        return [record for record in super().records(**filters) if record["path"] != "/v1/models"]
+
+    def runs(self):
+        """Requests that went on to the pretend gateway."""
+        return sum(record["upstream_runs"] for record in self.records())
+
+
 class UnixConnection(http.client.HTTPConnection):
     """HTTP over a Unix socket."""
 
@@ -52,10 +73,16 @@ def program(name):
 
 
 def free_ports(count):
-    """Ports that were free a moment ago; all are held until the last is known, so they differ."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [s.getsockname()[1] for s in sockets]
-    for s in sockets:
+    """Ports that were free a moment ago, below those that the kernel gives to clients: one of these
+    could be taken between now and the start. All are held until the last is known."""
+    held = []
+    for port in random.sample(range(10_000, 32_000), 1000):
+        with contextlib.suppress(OSError):
+            held.append(socket.create_server(("", port)))
+        if len(held) == count:
+            break
+    ports = [s.getsockname()[1] for s in held]
+    for s in held:
         s.close()
     return ports
 
@@ -176,7 +203,7 @@ class Appliance:
 
     def control(self, method, path, body=None):
         """What pmctl and the admin pages ask core; the answer's JSON."""
-        with closing(UnixConnection(str(self.runtime / "core-control.sock"))) as connection:
+        with contextlib.closing(UnixConnection(str(self.runtime / "core-control.sock"))) as connection:
             connection.request(method, path, None if body is None else json.dumps(body))
             answer = Answer(connection.getresponse())
         assert answer.status < 300, (answer.status, answer.body)
@@ -223,7 +250,7 @@ class Appliance:
 
     def vendor(self):
         """The stand-in's control socket."""
-        return Control(self.control_path)
+        return VendorControl(self.control_path)
 
     @property
     def url(self):
@@ -255,7 +282,7 @@ class Appliance:
         if connection is not None:
             connection.request(method, path, body, headers)
             return Answer(connection.getresponse())
-        with closing(self.https_connection()) as connection:
+        with contextlib.closing(self.https_connection()) as connection:
             connection.request(method, path, body, headers)
             return Answer(connection.getresponse())
 

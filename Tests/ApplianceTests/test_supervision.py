@@ -237,6 +237,31 @@ def test_wrong_usage(appliance):
         assert "\n" in done.stderr or "\n" in done.stdout
 
 
+@pytest.mark.slow
+def test_vendor_that_does_not_start(tmp_path):
+    """Core waits ten seconds for it, and then all the rest works and says what is missing."""
+    appliance = Appliance(tmp_path, scenario={"boot": "hang"})
+    appliance.start(wait=False)
+    try:
+        wait_for(lambda: [appliance.states().get(name) for name in OURS] == ["ready"] * 3, 15)
+        assert appliance.pmctl("status").returncode == 150
+        key = appliance.create_key()
+        answer = appliance.chat(key)
+        assert (answer.status, answer.json["error"]["code"]) == (503, "vendor_starting")
+        assert answer.headers["retry-after"] == "5"
+        assert appliance.row(key)["state"] == "released"
+        assert appliance.ask("GET", "/health").status == 200
+        ready = appliance.ask("GET", "/health/ready")
+        assert ready.status == 503 and ready.json["reasons"] == ["vendor_starting"]
+        assert appliance.ask("GET", "/admin").status == 403
+        # Probes come every ten seconds; core passes them.
+        time.sleep(11)
+        assert appliance.services()["core"]["restarts"] == 0
+        assert appliance.services()["core"]["state"] == "ready"
+    finally:
+        appliance.stop()
+
+
 # The supervisor itself
 
 def listens(port):
