@@ -48,9 +48,10 @@ extension EdgeLoop {
     return connection
   }
 
+  /// Keeps a connection to core, which says when it leaves. Admin does not, and closes what is idle:
+  /// a request sent at that moment would be lost, so each of its few requests gets a new connection.
   func checkIn(_ connection: BackendConnection) {
-    let kept = connection.backend == .core ? core.keep(connection) : admin.keep(connection)
-    if !kept { connection.close() }
+    if connection.backend == .admin || !core.keep(connection) { connection.close() }
   }
 
   func forget(_ connection: BackendConnection) {
