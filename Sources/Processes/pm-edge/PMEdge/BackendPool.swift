@@ -48,8 +48,8 @@ extension EdgeLoop {
     return connection
   }
 
-  /// Keeps a connection to core, which says when it leaves. Admin does not, and closes what is idle:
-  /// a request sent at that moment would be lost, so each of its few requests gets a new connection.
+  /// Keeps a connection to core, which says when it leaves. Admin does not, and closes what is
+  /// idle: a request sent at that moment would be lost, so each of its few gets a new connection.
   func checkIn(_ connection: BackendConnection) {
     if connection.backend == .admin || !core.keep(connection) { connection.close() }
   }
