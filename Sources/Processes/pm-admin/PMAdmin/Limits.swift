@@ -15,6 +15,8 @@ enum AdminLimits {
   /// An idle connection of a pool. Long, because a request that crosses its end on the way would be
   /// lost; the table is far larger than what is ever idle.
   static let idleSecondsMax: UInt64 = 600
+  /// While the process leaves: how long a connection may wait with its first request.
+  static let firstRequestSecondsMax: UInt64 = 1
   /// From the first byte of an answer to its last: a local peer that does not read is gone.
   static let writeSecondsMax: UInt64 = 10
   /// From the request to leave until the process goes, finished or not.

@@ -8,6 +8,7 @@ final class Connection: StreamSource {
   private var reader = RequestReader()
   private var isAnswering = false
   private var endsAfterAnswer = false
+  private var hasAnswered = false
 
   /// What one receive takes; a form with its head fits.
   private static let receiveBytesMax = 16 << 10
@@ -18,8 +19,16 @@ final class Connection: StreamSource {
     super.init(consume descriptor, in: server.loop)
   }
 
-  /// True if closing it now cuts nothing.
-  var isIdle: Bool { !isAnswering && queuedBytes == 0 && reader.isEmpty }
+  /// Closes as soon as that cuts nothing. A connection on which nothing was asked yet is about to
+  /// carry a request, which may be on its way already.
+  func leaveWhenIdle() {
+    guard !isAnswering, queuedBytes == 0, reader.isEmpty else { return }
+    if hasAnswered && !hasNews(self) {
+      close()
+    } else {
+      setDeadline(AdminLimits.firstRequestSecondsMax)
+    }
+  }
 
   /// Waits for a request as long as a pool may keep a connection.
   func waitIdle() { setDeadline(AdminLimits.idleSecondsMax) }
@@ -56,6 +65,7 @@ final class Connection: StreamSource {
     setDeadline(AdminLimits.writeSecondsMax)
     let bytes = response.bytes(keepAlive: !endsAfterAnswer, withBody: !reader.isForHead)
     isAnswering = false
+    hasAnswered = true
     if write(bytes.span), queuedBytes == 0 { onDrained() }
   }
 

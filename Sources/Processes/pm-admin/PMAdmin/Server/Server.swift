@@ -133,7 +133,7 @@ final class Server {
     isDraining = true
     if let listener { loop.remove(listener) }
     listener = nil
-    for connection in connections.values where connection.isIdle { connection.close() }
+    for connection in connections.values { connection.leaveWhenIdle() }
     leaveIfDrained()
   }
 
