@@ -8,7 +8,7 @@ public enum Limits {
   public static let orderWaitSecondsMax: UInt64 = 10
   public static let probeSeconds: UInt64 = 10
   /// Between probes while starting.
-  public static let probeRetryMilliseconds: UInt64 = 250
+  public static let probeRetryMilliseconds: UInt64 = 50
   /// Between probes after one failed.
   public static let probeRepeatSeconds: UInt64 = 1
   /// A probe that has not answered by then has failed; its own limit is 2 s.
