@@ -1,6 +1,7 @@
 import PMCrypto
 import PMSystem
 import Testing
+import PMWire
 
 @testable import PMAdmin
 

@@ -1,3 +1,4 @@
+internal import PMHTTP
 internal import PMJSON
 internal import PMSupervisor
 internal import PMSystem
@@ -162,7 +163,7 @@ extension Command {
     guard periods.contains(period) else { return wrong(.badValue("--period", period)) }
     var query = "period=\(period)"
     if let key = input["--key"] {
-      guard isKeyID(key) else { return wrong(.badValue("--key", key)) }
+      guard KeyID(key) != nil else { return wrong(.badValue("--key", key)) }
       query += "&key_id=\(key)"
     }
     if input.has("--csv") {
@@ -182,7 +183,7 @@ extension Command {
     _ input: CommandInput, _ act: CoreControl.Act, key: String? = nil, query: String = "",
     body: JSONValue? = nil, _ text: (JSONValue) -> String
   ) -> Int32 {
-    if let key, !isKeyID(key) { return wrong(.badValue("ID", key)) }
+    if let key, KeyID(key) == nil { return wrong(.badValue("ID", key)) }
     guard let answer = CoreClient(input).ask(act, query: query, body: body?.utf8 ?? []) else {
       return noCore(input)
     }
@@ -192,17 +193,6 @@ extension Command {
     return ExitCode.done
   }
 
-  /// Ids need no encoding in a path; what does is none.
-  static func isKeyID(_ text: String) -> Bool {
-    !text.isEmpty
-      && text.utf8.allSatisfy { byte in
-        switch byte {
-        case 0x30...0x39, 0x41...0x5A, 0x61...0x7A, 0x2D, 0x2E, 0x5F, 0x7E: true
-        default: false
-        }
-      }
-  }
-
   private static func noCore(_ input: CommandInput) -> Int32 {
     let folder = ControlClient.runtimeDirectory(input)
     Terminal.error(
@@ -210,7 +200,7 @@ extension Command {
     return ExitCode.noAnswer
   }
 
-  private static func refused(_ answer: CoreClient.Answer, key: String? = nil) -> Int32 {
+  private static func refused(_ answer: HTTPConversation.Answer, key: String? = nil) -> Int32 {
     let error = answer.document["error"]
     if answer.status == 404, let key {
       Terminal.error("Error: Key ID '\(key)' not found.")

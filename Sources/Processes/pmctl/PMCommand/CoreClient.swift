@@ -3,21 +3,16 @@ internal import PMJSON
 internal import PMSystem
 internal import PMWire
 
-/// Asks core over its control socket: one HTTP request to a connection.
+/// Asks core over its control socket.
 struct CoreClient {
-  private let path: String
+  private let conversation: HTTPConversation
 
   init(_ input: CommandInput) {
-    path = "\(ControlClient.runtimeDirectory(input))/\(SocketName.coreControl)"
-  }
-
-  /// What core said.
-  struct Answer {
-    let status: Int
-    let body: [UInt8]
-    /// `.null` if the body is none.
-    var document: JSONValue { (try? JSONReader.read(body)) ?? .null }
-    var isGood: Bool { (200..<300).contains(status) }
+    conversation = HTTPConversation(
+      SocketConversation(
+        path: "\(ControlClient.runtimeDirectory(input))/\(SocketName.coreControl)",
+        silenceSecondsMax: Self.silenceSecondsMax, answerBytesMax: Self.answerBytesMax),
+      host: "core")
   }
 
   /// Between two receives; a summary of a long period takes core up to 20 s.
@@ -26,42 +21,15 @@ struct CoreClient {
   private static let answerBytesMax = 64 << 20
 
   /// Nil if core does not answer, or not in HTTP.
-  func ask(_ act: CoreControl.Act, query: String = "", body: [UInt8] = []) -> Answer? {
-    let head = """
-      \(act.method) \(act.path)\(query.isEmpty ? "" : "?\(query)") HTTP/1.1\r
-      Host: core\r
-      Connection: close\r
-      Content-Type: application/json\r
-      Content-Length: \(body.count)\r
-      \r
-
-      """
-    guard
-      let socket = try? UnixSocket.connectBlocking(path: path, seconds: Self.silenceSecondsMax),
-      (try? FileIO.write(Array(head.utf8) + body, to: socket)) != nil
-    else { return nil }
-    var received = ByteBuffer()
-    while received.count < Self.answerBytesMax,
-      case .bytes = receive(socket, into: &received, upTo: 64 << 10)
-    {
-      do throws(HTTPError) {
-        if let answer = try Self.read(received.span) { return answer }
-      } catch {
-        return nil
-      }
-    }
-    return nil
+  func ask(
+    _ act: CoreControl.Act, query: String = "", body: [UInt8] = []
+  ) -> HTTPConversation.Answer? {
+    let target = act.path + (query.isEmpty ? "" : "?\(query)")
+    return try? conversation.ask(act.method, target, json: body)
   }
+}
 
-  /// Nil while the answer is not whole.
-  private static func read(_ bytes: borrowing Span<UInt8>) throws(HTTPError) -> Answer? {
-    var end = HeadEnd()
-    guard let length = try end.find(in: bytes) else { return nil }
-    let head = try ResponseHead(bytes.extracting(0..<length))
-    var (framing, position, body) = (head.body(), length, [UInt8]())
-    while let run = try framing.next(bytes, &position) {
-      body += [UInt8](copying: bytes.extracting(run))
-    }
-    return framing.isComplete ? Answer(status: head.status, body: body) : nil
-  }
+extension HTTPConversation.Answer {
+  /// `.null` if the body is none.
+  var document: JSONValue { (try? JSONReader.read(body)) ?? .null }
 }

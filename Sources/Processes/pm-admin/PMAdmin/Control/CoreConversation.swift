@@ -3,7 +3,7 @@ internal import PMJSON
 internal import PMSystem
 internal import PMWire
 
-/// Core's control socket: HTTP with JSON bodies, one request to a connection.
+/// Core's control socket: HTTP with JSON bodies.
 struct CoreConversation {
   let path: String
 
@@ -11,43 +11,21 @@ struct CoreConversation {
   func ask(
     _ act: CoreControl.Act, query: String = "", _ body: JSONValue? = nil
   ) throws(ControlError) -> JSONValue {
-    let body = body?.utf8 ?? []
-    let head = """
-      \(act.method) \(act.path)\(query) HTTP/1.1\r
-      Host: core\r
-      Connection: close\r
-      Content-Type: application/json\r
-      Content-Length: \(body.count)\r
-      \r
-
-      """
-    let conversation = SocketConversation(path: path)
-    let answer = try conversation.ask(Array(head.utf8) + body) {
-      (bytes) throws(ControlError) in try Self.read(bytes)
+    let answer: HTTPConversation.Answer
+    do throws(HTTPConversation.Fault) {
+      answer = try HTTPConversation(.control(path), host: "core")
+        .ask(act.method, act.path + query, json: body?.utf8 ?? [])
+    } catch {
+      switch error {
+      case .unreachable(let errno): throw .unreachable(errno: errno)
+      case .notUnderstood: throw .notUnderstood
+      }
     }
     switch answer.status {
     case 200..<300: return try Self.document(answer.body)
     case 404: throw .unknownKey
     case 400..<500: throw .refused
     default: throw .unreachable(errno: 0)
-    }
-  }
-
-  /// Nil while the answer is not whole.
-  private static func read(
-    _ bytes: borrowing Span<UInt8>
-  ) throws(ControlError) -> (status: Int, body: [UInt8])? {
-    do throws(HTTPError) {
-      var end = HeadEnd()
-      guard let length = try end.find(in: bytes) else { return nil }
-      let head = try ResponseHead(bytes.extracting(0..<length))
-      var (framing, position, body) = (head.body(), length, [UInt8]())
-      while let run = try framing.next(bytes, &position) {
-        body += [UInt8](copying: bytes.extracting(run))
-      }
-      return framing.isComplete ? (head.status, body) : nil
-    } catch {
-      throw .notUnderstood
     }
   }
 
@@ -58,5 +36,14 @@ struct CoreConversation {
     } catch {
       throw .notUnderstood
     }
+  }
+}
+
+extension SocketConversation {
+  /// With another process of ours, in the time a browser waits.
+  static func control(_ path: String) -> SocketConversation {
+    SocketConversation(
+      path: path, silenceSecondsMax: AdminLimits.controlSeconds,
+      answerBytesMax: AdminLimits.controlBytesMax)
   }
 }

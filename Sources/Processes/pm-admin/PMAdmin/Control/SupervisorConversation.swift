@@ -30,24 +30,33 @@ final class SupervisorConversation: Sendable {
   private func ask() throws(ControlError) -> Standing {
     let request = ControlRequest(
       id: 1, verb: .status, deadlineMilliseconds: Int64(AdminLimits.controlSeconds) * 1000)
-    return try SocketConversation(path: path).ask(Array((request.line + "\n").utf8)) {
-      (bytes) throws(ControlError) in try Self.read(bytes)
+    let read: Result<Standing, ControlError>
+    do throws(SocketConversation.Fault) {
+      read = try SocketConversation.control(path)
+        .ask(Array((request.line + "\n").utf8), Self.read)
+    } catch {
+      switch error {
+      case .unreachable(let errno): throw .unreachable(errno: errno)
+      case .answerTooLong: throw .notUnderstood
+      }
     }
+    return try read.get()
   }
 
   /// Nil until the line with the outcome is there.
-  private static func read(_ bytes: borrowing Span<UInt8>) throws(ControlError) -> Standing? {
+  private static func read(
+    _ bytes: borrowing Span<UInt8>
+  ) -> Result<Standing, ControlError>? {
     var standing: Standing?
     var start = 0
     while let end = bytes.firstOffset(of: 0x0A, from: start) {
       let line = [UInt8](copying: bytes.extracting(start..<end))
       start = end + 1
-      guard let reply = try? JSONReader.read(line) else { throw .notUnderstood }
+      guard let reply = try? JSONReader.read(line) else { return .failure(.notUnderstood) }
       if let status = reply["status"] { standing = Standing(status) }
       guard let outcome = ControlOutcome(reply) else { continue }
-      guard outcome.outcome == .done else { throw .refused }
-      guard let standing else { throw .notUnderstood }
-      return standing
+      guard outcome.outcome == .done else { return .failure(.refused) }
+      return standing.map { .success($0) } ?? .failure(.notUnderstood)
     }
     return nil
   }

@@ -1,5 +1,6 @@
 internal import PMCrypto
 internal import PMSystem
+internal import PMWire
 
 /// Signed-in browsers. A session is bound to the client address, ends `sessionSecondsMax` after
 /// sign-in, and is lost with the process.

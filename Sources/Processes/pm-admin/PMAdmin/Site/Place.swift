@@ -1,4 +1,5 @@
 internal import PMHTTP
+internal import PMWire
 
 /// Everything behind the sign-in, and the one method that each place takes. What is not here is not
 /// served.

@@ -28,7 +28,6 @@ struct KeySecret: Equatable, Sendable {
 
 /// Everything that is kept of a key. The secret itself is not.
 struct KeyDetails: Equatable, Sendable {
-  static let idBytesMax = 64
   static let descriptionCharactersMax = 256
   /// The new secret and the one that it replaces.
   static let secretsMax = 2
@@ -61,23 +60,6 @@ struct KeyDetails: Equatable, Sendable {
   var isUsable: Bool { isEnabled && !isBarred }
 
   func isExpired(at time: WallTime) -> Bool { expiresAt.map { $0 <= time } ?? false }
-
-  /// The rule for ids: what a log, a table and a path can hold as it is.
-  static func isID(_ id: String) -> Bool {
-    let text = id.utf8
-    guard (1...idBytesMax).contains(text.count), text.first != UInt8(ascii: ".") else {
-      return false
-    }
-    return text.allSatisfy { byte in
-      switch byte {
-      case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-        UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "_"), UInt8(ascii: "-"),
-        UInt8(ascii: "."):
-        true
-      default: false
-      }
-    }
-  }
 
   /// The rule for descriptions: short, one line.
   static func isDescription(_ text: String) -> Bool {

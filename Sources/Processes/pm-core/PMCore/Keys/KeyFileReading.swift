@@ -37,7 +37,7 @@ struct KeyFileReading {
         unknownMembers.formUnion(reader.unknownMembers)
       } catch {
         // An id that broke the rule is not repeated anywhere.
-        let id = value["key_id"]?.string.flatMap { KeyDetails.isID($0) ? $0 : nil }
+        let id = value["key_id"]?.string.flatMap { KeyID($0)?.text }
         refused.append(KeyFileRemark(position: position, id: id, reason: error))
       }
     }
@@ -150,7 +150,7 @@ struct KeyFileReading {
 
     private func id(_ hash: Digest256) throws(KeyFileReason) -> String {
       guard let value = member("key_id") else { return String(hash.hex.prefix(8)) }
-      guard let id = value.string, KeyDetails.isID(id) else { throw .badID }
+      guard let id = value.string.flatMap({ KeyID($0)?.text }) else { throw .badID }
       return id
     }
 
@@ -178,7 +178,7 @@ struct KeyFileReading {
 
     private func link(_ name: String) throws(KeyFileReason) -> String? {
       guard let value = member(name) else { return nil }
-      guard let id = value.string, KeyDetails.isID(id) else { throw .badLink }
+      guard let id = value.string.flatMap({ KeyID($0)?.text }) else { throw .badLink }
       return id
     }
   }

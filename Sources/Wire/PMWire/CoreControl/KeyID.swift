@@ -1,10 +1,10 @@
-/// The id of an API key as it may stand in a path: 1 to 64 characters of `A-Za-z0-9_-.`, the first
-/// no dot.
-struct KeyID: Equatable, Sendable {
-  static let charactersMax = 64
-  let text: String
+/// The id of an API key, as a log, a table and a path can hold it: 1 to 64 characters of
+/// `A-Za-z0-9_-.`, the first no dot.
+public struct KeyID: Equatable, Sendable {
+  public static let charactersMax = 64
+  public let text: String
 
-  init?(_ text: some StringProtocol) {
+  public init?(_ text: some StringProtocol) {
     guard (1...Self.charactersMax).contains(text.utf8.count), text.utf8.allSatisfy(Self.allows),
       text.utf8.first != UInt8(ascii: ".")
     else { return nil }
