@@ -94,7 +94,9 @@ let package = Package(
     program("pm-edge", "PMEdge"),
     logic(
       "PMCore", of: "pm-core",
-      pages: ["Keys", "Limits", "Prices", "Ledger", "Control"].map { "\($0)/README.md" },
+      pages: ["Control", "Keys", "Ledger", "Limits", "Metering", "Prices"].map {
+        "\($0)/README.md"
+      },
       ["PMWire", "PMStore", "PMCrypto", "PMHTTP", "PMJSON", "PMLog", "PMSystem"]),
     program("pm-core", "PMCore"),
     logic(

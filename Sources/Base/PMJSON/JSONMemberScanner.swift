@@ -6,7 +6,8 @@
 /// throughout, UTF-8 included, so that what passes here means the same to every later reader;
 /// otherwise nested values are only skimmed for their brackets and quotes.
 ///
-/// Known holes: names of nested objects may repeat; numbers may be of any size.
+/// Known holes: names of nested objects may repeat; numbers may be of any size; an escape may be
+/// half of a surrogate pair, as the grammar allows.
 public struct JSONMemberScanner: Sendable {
   /// Nesting that is followed; the request format of the API needs about ten.
   public static let depthMax = 128
@@ -36,6 +37,10 @@ public struct JSONMemberScanner: Sendable {
     public var nameStart = 0
     public var valueStart = 0
     public var valueEnd = 0
+    /// Strings, arrays and objects directly inside the value, where `isStrict`.
+    public var parts = 0
+
+    public var value: Range<Int> { valueStart..<valueEnd }
   }
 
   fileprivate enum State: UInt8 {
@@ -123,16 +128,24 @@ public struct JSONMemberScanner: Sendable {
   public mutating func next(
     _ bytes: borrowing Span<UInt8>, _ position: inout Int
   ) throws(JSONError) -> Event {
+    let start = position
+    let event = try find(bytes, &position)
+    if captureBytesMax > 0 { capture(bytes, start..<position, event) }
+    if event == .needsMore { base += bytes.count }
+    return event
+  }
+
+  private mutating func find(
+    _ bytes: borrowing Span<UInt8>, _ position: inout Int
+  ) throws(JSONError) -> Event {
     while position < bytes.count {
-      if captureBytesMax == 0 {
-        switch state {
-        case .string where !utf8.isWithin: position = bytes.plainTextEnd(from: position)
-        case .skim: position = bytes.bracketOrQuote(from: position)
-        case .skimString: position = bytes.quoteOrEscape(from: position)
-        default: break
-        }
-        if position == bytes.count { break }
+      switch state {
+      case .string where !utf8.isWithin: position = bytes.plainTextEnd(from: position)
+      case .skim: position = bytes.bracketOrQuote(from: position)
+      case .skimString: position = bytes.quoteOrEscape(from: position)
+      default: break
       }
+      if position == bytes.count { break }
       let byte = bytes[position]
       offset = base + position
       // A number ends with the byte behind it, which is not part of it.
@@ -141,17 +154,23 @@ public struct JSONMemberScanner: Sendable {
         if let event = endValue(at: offset) { return event }
         continue
       }
-      if captureBytesMax > 0 { capture(byte) }
       position += 1
       if let event = try step(byte) { return event }
     }
-    base += bytes.count
     return .needsMore
   }
 
-  private mutating func capture(_ byte: UInt8) {
-    if captured.isEmpty, isBlank(byte) { return }
-    if captured.count < captureBytesMax { captured.append(byte) } else { isCaptureWhole = false }
+  /// Keeps what `range` holds of the value, without the blanks before it.
+  private mutating func capture(
+    _ bytes: borrowing Span<UInt8>, _ range: Range<Int>, _ event: Event
+  ) {
+    if event == .needsMore, depth == 1, state == .value { return }
+    let start = max(range.lowerBound, member.valueStart - base)
+    let room = captureBytesMax - captured.count
+    if range.upperBound - start > room { isCaptureWhole = false }
+    let kept = bytes.extracting(start..<min(range.upperBound, start + room))
+    unsafe kept.withUnsafeBufferPointer { unsafe captured.append(contentsOf: $0) }
+    if event == .member { captureBytesMax = 0 }
   }
 
   private func error(_ reason: JSONError.Reason) -> JSONError {
@@ -224,14 +243,16 @@ public struct JSONMemberScanner: Sendable {
   }
 
   private mutating func beginValue(_ byte: UInt8) throws(JSONError) {
-    if depth == 1 { member.valueStart = offset }
+    if depth == 1 { (member.valueStart, member.parts) = (offset, 0) }
     switch byte {
     case UInt8(ascii: "\""):
+      if depth == 2 { member.parts += 1 }
       stringIsName = false
       state = .string
     case UInt8(ascii: "{"), UInt8(ascii: "["):
       guard depth < Self.depthMax else { throw error(.tooDeep) }
       let isObject = byte == UInt8(ascii: "{")
+      if depth == 2 { member.parts += 1 }
       depth += 1
       if !isStrict {
         state = .skim
@@ -283,7 +304,6 @@ public struct JSONMemberScanner: Sendable {
   private mutating func endValue(at end: Int) -> Event? {
     state = .afterValue
     guard depth == 1 else { return nil }
-    captureBytesMax = 0
     member.valueEnd = end
     return .member
   }

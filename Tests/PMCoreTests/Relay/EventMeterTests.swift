@@ -168,6 +168,18 @@ private func shown(_ event: String, showsUsage: Bool = false) -> String? {
     #expect(meter.isComplete && !meter.hasError)
   }
 
+  /// The message of the first event holds whatever the model server puts beside its usage.
+  @Test func theFirstEventMayBeOfAnyLength() {
+    for length in [4000, 4096, 5000, 100_000] {
+      var meter = EventMeter(.anthropic, showsUsage: false)
+      let id = String(repeating: "i", count: length)
+      let event =
+        #"data: {"type":"message_start","message":{"id":"\#(id)","usage":{"input_tokens":25}}}"#
+      _ = shown(event + "\n\n", &meter)
+      #expect(meter.report?.prompt == 25)
+    }
+  }
+
   @Test func theEventsNameAloneIsNoStop() {
     var meter = EventMeter(.anthropic, showsUsage: false)
     _ = shown("event: message_stop\n\n", &meter)

@@ -213,6 +213,8 @@ private func edit(_ text: String, _ route: Route = .chat) -> EditedBody {
     #expect(facts(#""n":0"#)?.choices == 1)
     #expect(facts(#""n":-4"#)?.choices == 1)
     #expect(facts(#""x":1"#)?.choices == 1)
+    #expect(facts(#""best_of":9,"n":3"#)?.choices == 9)
+    #expect(facts(#""n":3,"best_of":2"#)?.choices == 3)
   }
 
   // MARK: Size
@@ -252,5 +254,21 @@ private func edit(_ text: String, _ route: Route = .chat) -> EditedBody {
       #expect(text.hasSuffix("}") == ((try? editor.finish()) != nil))
       scanner = editor.scanner
     }
+  }
+
+  @Test func eachPromptOfCompletionsCounts() {
+    func prompts(_ value: String, _ route: Route = .completions) -> Int64? {
+      edit(#"{"model":"m","prompt":\#(value),"x":["y","z"]}"#, route).facts?.prompts
+    }
+    #expect(prompts(#""a""#) == 1)
+    #expect(prompts(#"["a"]"#) == 1)
+    #expect(prompts(#"[ "a" , "b", "c" ]"#) == 3)
+    #expect(prompts("[1,2,3]") == 1)
+    #expect(prompts(#"[[1,2],[3],["x","y"]]"#) == 3)
+    #expect(prompts("[]") == 1)
+    #expect(prompts("null") == 1)
+    #expect(prompts(#"["a","b"]"#, .chat) == 1)
+    #expect(edit(#"{"model":"m","Prompt":[]}"#, .completions).fault == .ambiguous)
+    #expect(edit(#"{"model":"m","BEST_OF":2}"#, .completions).fault == .ambiguous)
   }
 }

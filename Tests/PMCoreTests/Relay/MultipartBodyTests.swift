@@ -263,13 +263,17 @@ private func edit(_ pieces: [ArraySlice<UInt8>]) -> EditedBody {
 
   // MARK: Length of audio
 
-  private static func wave(bytesPerSecond: UInt32, dataBytes: Int) -> [UInt8] {
+  /// 16 bits, one channel.
+  private static func wave(
+    samplesPerSecond: UInt32, bytesPerSecond: UInt32? = nil, format: UInt8 = 1, bits: UInt8 = 16,
+    dataBytes: Int
+  ) -> [UInt8] {
     func little(_ value: UInt32) -> [UInt8] {
       (0..<4).map { UInt8(truncatingIfNeeded: value >> ($0 * 8)) }
     }
-    return Array("RIFF".utf8) + little(0) + Array("WAVEfmt ".utf8) + little(16) + [1, 0, 1, 0]
-      + little(16_000)
-      + little(bytesPerSecond) + [2, 0, 16, 0] + Array("data".utf8) + little(UInt32(dataBytes))
+    return Array("RIFF".utf8) + little(0) + Array("WAVEfmt ".utf8) + little(16) + [format, 0, 1, 0]
+      + little(samplesPerSecond) + little(bytesPerSecond ?? samplesPerSecond * 2)
+      + [2, 0, bits, 0] + Array("data".utf8) + little(UInt32(dataBytes))
       + [UInt8](repeating: 0x0D, count: dataBytes)
   }
 
@@ -283,17 +287,31 @@ private func edit(_ pieces: [ArraySlice<UInt8>]) -> EditedBody {
   }
 
   @Test func theLengthOfAWaveFileIsRoundedUp() {
-    #expect(Set(milliseconds(Self.wave(bytesPerSecond: 1000, dataBytes: 250))) == [250])
-    #expect(Set(milliseconds(Self.wave(bytesPerSecond: 32_000, dataBytes: 33))) == [2])
-    #expect(Set(milliseconds(Self.wave(bytesPerSecond: 1000, dataBytes: 0))) == [0])
-    #expect(Set(milliseconds(Self.wave(bytesPerSecond: .max, dataBytes: 1))) == [1])
+    #expect(Set(milliseconds(Self.wave(samplesPerSecond: 4000, dataBytes: 2000))) == [250])
+    #expect(Set(milliseconds(Self.wave(samplesPerSecond: 16_000, dataBytes: 33))) == [2])
+    #expect(Set(milliseconds(Self.wave(samplesPerSecond: 8000, dataBytes: 0))) == [0])
+    #expect(Set(milliseconds(Self.wave(samplesPerSecond: 384_000, dataBytes: 1))) == [1])
   }
 
   @Test func otherFilesHaveNoKnownLength() {
-    #expect(Set(milliseconds(Self.wave(bytesPerSecond: 0, dataBytes: 10))) == [nil])
     #expect(Set(milliseconds(Array("ID3".utf8))) == [nil])
     #expect(Set(milliseconds([UInt8](repeating: 0, count: 60))) == [nil])
     #expect(
-      Set(milliseconds(Array(Self.wave(bytesPerSecond: 1000, dataBytes: 0).dropLast()))) == [nil])
+      Set(milliseconds(Array(Self.wave(samplesPerSecond: 8000, dataBytes: 0).dropLast()))) == [nil])
+  }
+
+  /// A byte rate of its own would make a long file short.
+  @Test func aWaveHeadIsTrustedOnlyIfADecoderWouldReadItSo() {
+    for wave in [
+      Self.wave(samplesPerSecond: 16_000, bytesPerSecond: .max, dataBytes: 100),
+      Self.wave(samplesPerSecond: 16_000, bytesPerSecond: 0, dataBytes: 100),
+      Self.wave(samplesPerSecond: 0, dataBytes: 100),
+      Self.wave(samplesPerSecond: 384_001, dataBytes: 100),
+      Self.wave(samplesPerSecond: 3999, dataBytes: 100),
+      Self.wave(samplesPerSecond: 16_000, bits: 8, dataBytes: 100),
+      Self.wave(samplesPerSecond: 16_000, format: 0x55, dataBytes: 100),
+    ] {
+      #expect(Set(milliseconds(wave)) == [nil])
+    }
   }
 }

@@ -102,4 +102,17 @@ private func usage(_ text: String) -> Usage? {
     let found = first?.usage(bodyBytes: 0, isAudio: false)
     #expect(found?.fresh == 25 && found?.output == 15)
   }
+
+  /// Cache counts alone are no new input, and those that come again are not added.
+  @Test func aLaterReportOfTheCacheKeepsTheInput() {
+    var first = report(#"{"input_tokens":25,"cache_read_input_tokens":5,"output_tokens":1}"#)
+    #expect(first?.prompt == 30)
+    for text in [
+      #"{"cache_read_input_tokens":5,"output_tokens":15}"#,
+      #"{"cache_creation_input_tokens":0,"output_tokens":15}"#,
+    ] {
+      if let later = report(text) { first?.update(later) }
+      #expect(first?.prompt == 30 && first?.output == 15)
+    }
+  }
 }

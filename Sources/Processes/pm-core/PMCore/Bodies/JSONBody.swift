@@ -7,10 +7,11 @@ import PMWire
 /// splice in the passing bytes. Whatever we do not know passes as it is.
 struct JSONBody: BodyEditor {
   private enum Interest {
-    case none, model, stream, streamOptions, outputTokensMax, choices
+    case none, model, stream, streamOptions, outputTokensMax, choices, prompts
   }
 
   private let takesStreamOptions: Bool
+  private let takesPrompts: Bool
   private(set) var scanner: JSONMemberScanner
   private var facts = RequestFacts()
   private var interest = Interest.none
@@ -22,6 +23,7 @@ struct JSONBody: BodyEditor {
   init(_ route: Route, _ scanner: consuming JSONMemberScanner = JSONMemberScanner(isStrict: true)) {
     self.scanner = scanner
     takesStreamOptions = route == .chat || route == .completions
+    takesPrompts = route == .completions
   }
 
   mutating func take(
@@ -95,9 +97,11 @@ struct JSONBody: BodyEditor {
     } else if scanner.nameIs("max_tokens") || scanner.nameIs("max_completion_tokens") {
       interest = .outputTokensMax
       scanner.captureValue(bytesMax: 24)
-    } else if scanner.nameIs("n") {
+    } else if scanner.nameIs("n") || scanner.nameIs("best_of") {
       interest = .choices
       scanner.captureValue(bytesMax: 24)
+    } else if takesPrompts, scanner.nameIs("prompt") {
+      interest = .prompts
     } else if isLookalike() {
       throw .ambiguous
     }
@@ -108,6 +112,8 @@ struct JSONBody: BodyEditor {
       || scanner.nameIs(ignoringCase: "stream_options")
       || scanner.nameIs(ignoringCase: "max_tokens")
       || scanner.nameIs(ignoringCase: "max_completion_tokens") || scanner.nameIs(ignoringCase: "n")
+      || scanner.nameIs(ignoringCase: "best_of")
+      || (takesPrompts && scanner.nameIs(ignoringCase: "prompt"))
       || (scanner.nameIs(ignoringCase: "cache_salt") && !scanner.nameIs("cache_salt"))
   }
 
@@ -115,6 +121,8 @@ struct JSONBody: BodyEditor {
     let kind = interest
     interest = .none
     if kind == .none { return }
+    // Each text, or list of tokens, is a prompt of its own; a list of numbers is one.
+    if kind == .prompts { return facts.prompts = max(1, Int64(scanner.member.parts)) }
     guard scanner.isCaptureWhole else { throw kind == .model ? .modelMissing : .notJSON }
     switch kind {
     case .model: facts.model = try modelName()
@@ -123,8 +131,8 @@ struct JSONBody: BodyEditor {
       let cap = Int64(String(decoding: scanner.captured, as: UTF8.self))
       // Both names given: the smaller one is safe to assume for neither, so the larger counts.
       facts.outputTokensMax = [facts.outputTokensMax, cap].compactMap { $0 }.max()
-    case .choices: facts.choices = try choices()
-    case .streamOptions, .none: break
+    case .choices: facts.choices = max(facts.choices, try choices())
+    case .streamOptions, .prompts, .none: break
     }
   }
 

@@ -200,25 +200,3 @@ final class MultipartBody: BodyEditor {
     return facts
   }
 }
-
-/// The length of a RIFF WAVE file, as far as its first bytes tell.
-struct WaveHead {
-  private static let headBytes = 44
-  private var head: [UInt8] = []
-  private var fileBytes = 0
-
-  mutating func take(_ bytes: borrowing Span<UInt8>) {
-    fileBytes += bytes.count
-    for offset in 0..<min(bytes.count, Self.headBytes - head.count) { head.append(bytes[offset]) }
-  }
-
-  /// Rounded up; nil if this is no plain WAVE file.
-  var milliseconds: Int64? {
-    guard head.count == Self.headBytes, head[0..<4] == Array("RIFF".utf8)[...],
-      head[8..<16] == Array("WAVEfmt ".utf8)[...]
-    else { return nil }
-    let bytesPerSecond = head[28..<32].reversed().reduce(Int64(0)) { $0 << 8 | Int64($1) }
-    guard bytesPerSecond > 0 else { return nil }
-    return (Int64(fileBytes - Self.headBytes) * 1000 + bytesPerSecond - 1) / bytesPerSecond
-  }
-}

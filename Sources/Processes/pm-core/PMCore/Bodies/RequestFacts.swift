@@ -9,8 +9,10 @@ struct RequestFacts {
   var asksForUsage = false
   /// The client's own cap on output tokens; nil without one.
   var outputTokensMax: Int64?
-  /// How many answers it wants.
+  /// How many answers to each prompt are to be made: `n`, or `best_of` if that is more.
   var choices: Int64 = 1
+  /// How many prompts it holds, each to be answered; more than one only in `/v1/completions`.
+  var prompts: Int64 = 1
   /// Bytes of the whole body as the client sent it.
   var bodyBytes = 0
   /// Milliseconds of audio, from a WAV head; nil if unknown.

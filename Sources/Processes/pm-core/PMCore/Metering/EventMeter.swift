@@ -17,7 +17,6 @@ struct EventMeter {
 
   private let dialect: Dialect
   private let showsUsage: Bool
-  private var scanner = JSONMemberScanner(isStrict: false)
   private(set) var report: UsageReport?
   /// The mark that a whole stream ends with has passed.
   private(set) var isComplete = false
@@ -55,7 +54,7 @@ struct EventMeter {
   }
 
   private mutating func judgeOpenAI(_ data: borrowing Span<UInt8>, at start: Int) -> Verdict {
-    scanner.reset()
+    var scanner = JSONMemberScanner(isStrict: false)
     var position = 0
     var (usage, previousEnd) = (0..<0, 0)
     var (isFirst, hasNoChoices, isUsage, hasReport) = (true, false, false, false)
@@ -64,14 +63,10 @@ struct EventMeter {
       next = try? scanner.next(data, &position)
       if next == .name {
         isUsage = scanner.nameIs("usage")
-        if isUsage { scanner.captureValue(bytesMax: UsageReport.bytesMax) }
       } else if next == .member {
         let member = scanner.member
         if isUsage {
-          if let found = UsageReport(scanner.captured.span) {
-            note(found)
-            hasReport = true
-          }
+          hasReport = noteUsage(data.extracting(member.value)) || hasReport
           // With the comma before it, or the one after it if it comes first.
           usage = (isFirst ? member.nameStart : previousEnd)..<member.valueEnd
           if isFirst { usage = usage.lowerBound..<Self.behindComma(data, member.valueEnd) }
@@ -89,23 +84,30 @@ struct EventMeter {
   }
 
   private mutating func judgeAnthropic(_ data: borrowing Span<UInt8>) {
-    scanner.reset()
+    var scanner = JSONMemberScanner(isStrict: false)
     var position = 0
     while let event = try? scanner.next(data, &position), event == .name || event == .member {
-      if event == .name {
-        scanner.captureValue(bytesMax: UsageReport.bytesMax)
-      } else if scanner.nameIs("type") {
-        if scanner.captured == Array(#""message_stop""#.utf8) { isComplete = true }
-        if scanner.captured == Array(#""error""#.utf8) { hasError = true }
-        if scanner.captured == Array(#""content_block_delta""#.utf8) { unreportedOutputEvents += 1 }
+      guard event == .member else { continue }
+      let value = scanner.member.value
+      if scanner.nameIs("type") {
+        if data.equals(value, #""message_stop""#) { isComplete = true }
+        if data.equals(value, #""error""#) { hasError = true }
+        if data.equals(value, #""content_block_delta""#) { unreportedOutputEvents += 1 }
       } else if scanner.nameIs("usage") {
-        if let found = UsageReport(scanner.captured.span) { note(found) }
-      } else if scanner.nameIs("message"), scanner.isCaptureWhole {
+        _ = noteUsage(data.extracting(value))
+      } else if scanner.nameIs("message") {
         var inner = AnswerMeter()
-        inner.take(scanner.captured.span)
+        inner.take(data.extracting(value))
         if let found = inner.report { note(found) }
       }
     }
+  }
+
+  /// False if it is no report.
+  private mutating func noteUsage(_ value: borrowing Span<UInt8>) -> Bool {
+    guard let found = UsageReport(value) else { return false }
+    note(found)
+    return true
   }
 
   private mutating func note(_ found: UsageReport) {

@@ -38,13 +38,15 @@ final class WholeAnswer {
 
   init(length: Int?) { self.length = length }
 
-  /// The vendor's report; without one a quarter of the bytes, as with the prompt.
+  /// The vendor's report; without one a quarter of the bytes, as with the prompt. Tokens are no
+  /// report of audio, which is priced by its length.
   func usage(of call: Call) -> Usage {
-    if let report = meter.report {
-      return report.usage(bodyBytes: call.facts.bodyBytes, isAudio: call.route == .transcriptions)
+    let isAudio = call.route == .transcriptions
+    if let report = meter.report, !isAudio || report.audioMilliseconds != nil {
+      return report.usage(bodyBytes: call.facts.bodyBytes, isAudio: isAudio)
     }
     var estimate = call.promptEstimate()
-    if call.route != .embeddings && call.route != .transcriptions {
+    if call.route != .embeddings && !isAudio {
       estimate.output = Int64(meter.bytes + 3) / 4
     }
     return estimate
@@ -138,10 +140,7 @@ final class FaultAnswer {
           && bytes.equals($0.lowerBound..<$0.lowerBound + 16, ignoringCase: "application/json")
       } ?? false
     retryAfterSeconds = head.fields.first(.retryAfter).flatMap {
-      // A date would need the vendor's clock to agree with ours; the default wait is used then.
-      Int(String(copying: bytes.extracting($0))).map {
-        min(max(1, $0), CoreBounds.throttleSecondsMax)
-      }
+      RetryAfter.seconds(String(copying: bytes.extracting($0)), at: .now())
     }
   }
 

@@ -57,8 +57,10 @@ enum CoreBounds {
   static let outputTokensAssumedMax: Int64 = 131_072
   /// The longest context of all models.
   static let outputTokensMax: Int64 = 1_048_576
-  /// Answers to one request that a reservation counts; the API takes up to 128.
+  /// Answers to one prompt that a reservation counts; the API takes up to 128.
   static let choicesMax: Int64 = 128
+  /// Prompts of one request that a reservation counts; with the above, what a sum of money holds.
+  static let promptsMax: Int64 = 1024
   /// Of audio whose length neither its head nor the vendor tells: speech at 32 kbit/s, at most the
   /// hour that the vendor takes.
   static let audioBytesPerMillisecond: Int64 = 4
