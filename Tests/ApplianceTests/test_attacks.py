@@ -63,6 +63,16 @@ def read_answer(connection):
     return RawAnswer(status, {}, body)
 
 
+def ask(pair, path, body, headers=None, seconds=20):
+    head = request(
+        "POST", path, *[f"{n}: {v}" for n, v in (headers or {}).items()],
+        f"Authorization: Bearer {pair.secret}", f"Content-Length: {len(body)}")
+    with pair.connect() as connection:
+        connection.settimeout(seconds)
+        connection.sendall(head + body)
+        return read_answer(connection)
+
+
 def new_rows(pair, before, count):
     wait_for(lambda: len(pair.rows()) >= before + count
              and all(row["state"] != "reserved" for row in pair.rows()))
@@ -188,7 +198,61 @@ def test_absurd_wishes_reserve_something(pair, fields):
     assert row["reserved_nano_euro"] > 100 * plain["reserved_nano_euro"]
 
 
+@pytest.mark.parametrize("fields, times", [
+    ({"prompt": ["a"] * 5}, 5), ({"prompt": [[1, 2], [3]]}, 2), ({"prompt": "a", "best_of": 3}, 3),
+    ({"prompt": ["a"] * 5, "n": 2, "best_of": 4}, 20)])
+def test_every_answer_of_completions_is_reserved(pair, fields, times):
+    """What an answer may cost far exceeds the prompt's share."""
+    reserved = []
+    for wish in ({"prompt": "a"}, fields):
+        before = len(pair.rows())
+        ask(pair, "/v1/completions", json.dumps(
+            {"model": "gpt-oss-120b", "max_tokens": 1_000_000, **wish}).encode())
+        row, = new_rows(pair, before, 1)
+        reserved.append(row["reserved_nano_euro"])
+    assert abs(reserved[1] / reserved[0] - times) < 0.01
+
+
 # A vendor that breaks
+
+@pytest.mark.parametrize("text", ["hello", "x" * 60_000])
+def test_reset_behind_a_whole_request(pair, vendor, text):
+    """It was sent, so what became of it is not known; nothing came, so nothing is charged."""
+    def act(connection, head):
+        vendor.read_body(connection, head)
+        linger = struct.pack("ii", 1, 0)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+
+    vendor.act = act
+    before = len(pair.rows())
+    with pair.begin(text=text) as connection:
+        assert read_answer(connection).error["code"] == "vendor_connection_lost"
+    row, = new_rows(pair, before, 1)
+    assert (row["state"], row["status"], row["cost_nano_euro"]) == ("settled", 502, 0)
+    assert {"failed", "unknown"} <= set(row["flags"].split())
+
+
+@pytest.mark.slow
+def test_whole_answers_that_take_long_make_no_failing_vendor(pair, vendor):
+    """Embeddings have a minute; whoever asks for too much at once harms nobody else."""
+    def act(connection, head):
+        vendor.read_body(connection, head)
+        connection.recv(1)
+
+    vendor.act = act
+    body = json.dumps({"model": "qwen3-embedding-4b", "input": "x"}).encode()
+    statuses = []
+    threads = [
+        threading.Thread(target=lambda: statuses.append(
+            ask(pair, "/v1/embeddings", body, seconds=90).status))
+        for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert statuses == [504] * 4
+    assert "failing" not in (pair.folder / "log").read_text()
+
 
 def test_no_vendor_is_told_at_once(closed):
     for text in ("hello", "x" * 300_000):
@@ -289,16 +353,30 @@ def test_upload_that_the_vendor_holds_back_is_not_given_up(pair, vendor):
         assert read_answer(connection).status == 200
 
 
-def test_audio_of_unknown_length_is_not_free(pair, vendor):
+def wave(byte_rate):
+    """Ten seconds of 16 000 samples a second, whatever the byte rate says."""
+    return b"RIFF" + struct.pack(
+        "<I4s4sIHHIIHH4sI", 36 + 320_000, b"WAVE", b"fmt ", 16, 1, 1, 16_000, byte_rate, 2, 16,
+        b"data", 320_000) + bytes(320_000)
+
+
+@pytest.mark.parametrize("usage", [None, {"type": "tokens", "total_tokens": 0}])
+@pytest.mark.parametrize("audio", [bytes(80_000), wave(2**32 - 1)], ids=["mp3", "wave"])
+def test_audio_of_unknown_length_is_not_free(pair, vendor, audio, usage):
     """Neither the file nor the vendor tells a length: it is taken for speech at 32 kbit/s."""
-    vendor.say(whole(b'{"text":"hello"}'))
-    body = form(("model", "whisper-large-v3"), ("file", "talk.mp3", bytes(80_000)))
-    head = request(
-        "POST", "/v1/audio/transcriptions", *[f"{n}: {v}" for n, v in FORM_TYPE.items()],
-        f"Authorization: Bearer {pair.secret}", f"Content-Length: {len(body)}")
-    with pair.connect() as connection:
-        connection.sendall(head + body)
-        assert read_answer(connection).status == 200
-    row = pair.rows()[-1]
+    vendor.say(whole(json.dumps({"text": "hello", "usage": usage}).encode()))
+    body = form(("model", "whisper-large-v3"), ("file", "talk.mp3", audio))
+    before = len(pair.rows())
+    assert ask(pair, "/v1/audio/transcriptions", body, FORM_TYPE).status == 200
+    row, = new_rows(pair, before, 1)
     assert row["audio_milliseconds"] == len(body) // 4
     assert row["cost_nano_euro"] > 0 and "unknown" in row["flags"].split()
+
+
+def test_length_of_a_wave_file_counts_where_the_vendor_is_silent(pair, vendor):
+    vendor.say(whole(b'{"text":"hello"}'))
+    body = form(("model", "whisper-large-v3"), ("file", "talk.wav", wave(32_000)))
+    before = len(pair.rows())
+    assert ask(pair, "/v1/audio/transcriptions", body, FORM_TYPE).status == 200
+    row, = new_rows(pair, before, 1)
+    assert row["audio_milliseconds"] == 10_000

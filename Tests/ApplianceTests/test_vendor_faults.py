@@ -1,9 +1,14 @@
 """Each situation at the vendor and the one answer that clients get for it."""
 import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta, timezone
+from email.utils import format_datetime
 
 import pytest
 
 from appliance import chat_body
+from streaming import Stream
+from vendor_process import wait_for
 
 CANARY = "CANARY7f3a"
 GATEWAY, SERVER = {"encrypted": False}, {"encrypted": True}
@@ -149,6 +154,33 @@ def test_cool_down_after_the_vendors_limit(appliance, vendor, key):
     assert len(vendor.records()) == 1, "the second was not sent"
     time.sleep(2)
     assert appliance.chat(key).status == 200
+
+
+def test_retry_after_may_be_a_date(appliance, vendor, key):
+    date = format_datetime(datetime.now(timezone.utc) + timedelta(seconds=4), usegmt=True)
+    vendor.rule(times=1, status=429, encrypted=False, headers={"Retry-After": date})
+    assert 3 <= int(appliance.chat(key).headers["retry-after"]) <= 4
+    assert appliance.chat(key).status == 429
+    time.sleep(4)
+    assert appliance.chat(key).status == 200
+
+
+@pytest.mark.parametrize("size", [10_000, 300_000, 3_000_000])
+def test_requests_of_any_size_wait_for_a_restart(appliance, vendor, key, size):
+    """The vendor ends its stream first; meanwhile others wait, and none is refused."""
+    vendor.rule(times=1, chunks=20, chunk_ms=100)
+    with Stream(appliance, "/v1/chat/completions", chat_body(stream=True), key) as stream:
+        next(stream.events())
+        with ThreadPoolExecutor(2) as pool:
+            restart = pool.submit(appliance.pmctl, "restart", "vendor", "--wait")
+            wait_for(lambda: b"vendor_draining" in appliance.ask("GET", "/health/ready").body)
+            began = time.monotonic()
+            answer = appliance.chat(key, "x" * size)
+            waited = time.monotonic() - began
+            list(stream.events())
+            assert restart.result().returncode == 0
+    assert answer.status == 200 and stream.is_whole
+    assert waited > 0.5, "the vendor was not away"
 
 
 @pytest.mark.parametrize("fault", [{"no_secret_once": True}, {"reset_once": True}])

@@ -5,8 +5,8 @@ open class StreamSource: EventSource {
   private var output = ByteBuffer()
   private var hasFailed = false
   public private(set) var isClosed = false
-  /// The kernel has taken bytes for the peer, so a connect under way is done.
-  public private(set) var hasSent = false
+  /// Bytes that the kernel has taken for the peer; with the first, a connect under way is done.
+  public private(set) var sentBytes: UInt64 = 0
 
   public init(_ descriptor: consuming OwnedDescriptor, in loop: EventLoop) {
     self.loop = loop
@@ -46,7 +46,7 @@ open class StreamSource: EventSource {
   private func transmit(_ bytes: borrowing Span<UInt8>) -> Transfer {
     guard let number = numberIfOpen else { return .failed }
     let transfer = PMSystem.send(bytes, toNumber: number)
-    if case .bytes = transfer { hasSent = true }
+    if case .bytes(let count) = transfer { sentBytes += UInt64(count) }
     return transfer
   }
 

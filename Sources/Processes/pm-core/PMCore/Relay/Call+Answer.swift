@@ -200,20 +200,21 @@ extension Call {
 
   func lost(hasBegun: Bool) {
     let wasConnected = vendor?.isConnected ?? false
+    let wasSent = vendor?.hasSentRequest ?? false
     vendor = nil
     if case .events(let stream) = answer, phase == .answering {
       return endStream(stream, .streamTruncated)
     }
-    if wasConnected {
+    if wasSent {
       core.health.countFailure()
-    } else {
-      // Nobody listens there, so nothing was sent.
+    } else if !wasConnected {
+      // Nobody listens there. Otherwise the vendor ended a connection that was idle, as it may.
       core.health.unreachable()
     }
     let error: APIError =
       hasBegun ? .vendorTruncated : wasConnected ? .vendorConnectionLost : .vendorStarting
     guard phase == .asking || phase == .answering else { return endEarly(error) }
-    wasConnected ? breakOff(error) : settleUnsent(error)
+    wasSent ? breakOff(error) : settleUnsent(error)
   }
 
   /// No end of the answer will come: what was delivered is charged, and no more.
@@ -261,7 +262,13 @@ extension Call {
     }
     if isDrain { return settleLeft() }
     cancelVendor()
-    core.health.countFailure()
+    if facts.isStream {
+      core.health.countFailure()
+    } else {
+      // A whole answer may take long because the client asked for much. Whether it is the vendor,
+      // core learns by asking it something short.
+      core.askVendor()
+    }
     breakOff(.vendorTimeout)
   }
 

@@ -154,6 +154,7 @@ final class Call: VendorTask {
   /// reads a body whole before it asks anything, so nothing is begun by it.
   private func sendAhead() {
     if vendor == nil {
+      if core.health.isDraining { return holdForVendor() }
       guard connect() else { return }
       isChunked = true
       core.outbound.clear()
@@ -183,6 +184,8 @@ final class Call: VendorTask {
   /// The request is complete: reserve.
   func bodyEnded() {
     guard phase == .receiving else { return }
+    // What is left of it came with the last bytes; if need be `ask` waits anew.
+    endVendorWait()
     do throws(BodyFault) {
       if let finished = try json?.finish() { facts = finished }
       if let finished = try form?.finish() { facts = finished }
@@ -219,7 +222,9 @@ final class Call: VendorTask {
         // A cap beyond what any model can say, or below nothing, is no cap.
         let cap = facts.outputTokensMax.map { min($0, CoreBounds.outputTokensMax) }
         let each = cap.flatMap { $0 > 0 ? $0 : nil } ?? CoreBounds.outputTokensAssumedMax
-        usage.output = each * min(facts.choices, CoreBounds.choicesMax)
+        usage.output =
+          each * min(facts.choices, CoreBounds.choicesMax)
+          * min(facts.prompts, CoreBounds.promptsMax)
       }
     }
     if case .nanoEuro(let sum) = price.cost(of: usage) { return sum }
@@ -232,6 +237,8 @@ final class Call: VendorTask {
     vendor = nil
     phase = .done
     held.release()
+    // The rest of the request is read and dropped.
+    client?.setReading(true)
     client?.respond(error, route.dialect, id, fields: decision.fields)
     finish()
   }
@@ -291,12 +298,24 @@ final class Call: VendorTask {
   /// The vendor is being restarted: wait for it a little.
   private func awaitVendor() {
     phase = .waitingForVendor
+    if !beginVendorWait() { settleUnsent(.vendorRestarting) }
+  }
+
+  /// The same with a long body on its way, of which no more is read meanwhile.
+  private func holdForVendor() {
+    if vendorAlarm != nil { return }
+    client?.setReading(false)
+    if !beginVendorWait() { refuse(.vendorRestarting) }
+  }
+
+  private func beginVendorWait() -> Bool {
     let alarm = Alarm { [unowned self] in vendorWaitEnded() }
-    guard (try? core.events.add(alarm)) != nil else { return settleUnsent(.vendorRestarting) }
+    guard (try? core.events.add(alarm)) != nil else { return false }
     vendorAlarm = alarm
     core.awaitVendor(self)
     let wait = CoreBounds.vendorWaitSecondsMax
     core.events.setDeadline(alarm, core.events.now.adding(seconds: wait))
+    return true
   }
 
   private func endVendorWait() {
@@ -308,15 +327,19 @@ final class Call: VendorTask {
 
   /// The vendor is back after a restart.
   func vendorResumed() {
-    guard phase == .waitingForVendor else { return }
+    guard vendorAlarm != nil else { return }
     endVendorWait()
-    ask()
+    if phase == .receiving {
+      client?.setReading(true)
+      sendAhead()
+    } else {
+      ask()
+    }
   }
 
   /// It was not back in time.
   private func vendorWaitEnded() {
-    guard phase == .waitingForVendor else { return }
-    settleUnsent(.vendorRestarting)
+    phase == .receiving ? refuse(.vendorRestarting) : settleUnsent(.vendorRestarting)
   }
 
   /// Everything here is ours: no byte of the client's head reaches the vendor.
@@ -367,6 +390,7 @@ final class Call: VendorTask {
 
   /// Nothing reached the vendor: the reservation is given back.
   func settleUnsent(_ error: APIError?) {
+    endVendorWait()
     vendor?.abandon()
     vendor = nil
     var usage = Usage()

@@ -219,6 +219,9 @@ final class CoreLoop {
     events.setDeadline(vendorWatch, events.now.adding(milliseconds: pause))
   }
 
+  /// Learns whether the vendor works, whatever the traffic says.
+  func askVendor() { modelList?.refresh() }
+
   /// The vendor is about to be restarted: nothing new goes there.
   func drainVendor() {
     health.isDraining = true

@@ -22,7 +22,12 @@ final class VendorConnection: StreamSource {
   private var headEnd = HeadEnd()
   private var framing: BodyFraming?
   private var keepsAlive = true
-  var isConnected: Bool { hasSent }
+  /// `sentBytes` when the task began.
+  private var sentBefore: UInt64 = 0
+  /// The vendor listens: it has taken something, if only of an earlier task.
+  var isConnected: Bool { sentBytes > 0 }
+  /// Some of what the task wrote has gone to the vendor.
+  var hasSentRequest: Bool { sentBytes > sentBefore }
   /// When it was last given back.
   var idleSince = Instant(nanoseconds: 0)
 
@@ -35,6 +40,7 @@ final class VendorConnection: StreamSource {
     self.task = task
     framing = nil
     keepsAlive = true
+    sentBefore = sentBytes
   }
 
   /// The task needs the answer no more. What was asked is cancelled by closing.
