@@ -165,7 +165,7 @@ import Testing
     ("GET / HTTP/1.1\r\nHost: a\n\n", .malformedField),
     ("GET / HTTP/1.1\rHost: a\r\n\r\n", .malformedStartLine),
     ("\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n", .malformedStartLine),
-    ("\nGET / HTTP/1.1\r\nHost: a\r\n\r\n", .malformedStartLine),
+    ("\nGET / HTTP/1.1\r\nHost: a\r\n\r\n", .malformedField),
     // Control characters in values.
     (Heads.with("X: a\u{0}b"), .malformedField), (Heads.with("X: a\u{7F}b"), .malformedField),
     (Heads.with("X: a\u{1B}b"), .malformedField), (Heads.with("X: a\u{C}b"), .malformedField),

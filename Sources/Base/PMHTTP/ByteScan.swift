@@ -56,6 +56,38 @@ extension Span where Element == UInt8 {
     return true
   }
 
+  /// True if `range`, a token, is `text` in any letter case. `text` is of small letters and dashes,
+  /// which no other byte of a token becomes when its fifth bit is set.
+  @inline(__always)
+  func isToken(_ range: Range<Int>, _ text: StaticString) -> Bool {
+    let length = text.utf8CodeUnitCount
+    guard range.count == length, range.upperBound <= count else { return false }
+    // Loads lie within the range and within the text, which are equally long: words of eight bytes,
+    // the last of them ending where the text ends.
+    return unsafe withUnsafeBytes { raw in
+      func differs<Word: FixedWidthInteger>(at offset: Int, _ mask: Word) -> Bool {
+        let said = unsafe raw.loadUnaligned(
+          fromByteOffset: range.lowerBound &+ offset, as: Word.self)
+        let wanted = unsafe UnsafeRawPointer(text.utf8Start).loadUnaligned(
+          fromByteOffset: offset, as: Word.self)
+        return said | mask != wanted
+      }
+      let mask: UInt64 = 0x2020_2020_2020_2020
+      var offset = 0
+      while offset &+ 8 <= length {
+        if differs(at: offset, mask) { return false }
+        offset &+= 8
+      }
+      if offset == length { return true }
+      if length > 8 { return !differs(at: length &- 8, mask) }
+      while offset < length {
+        if differs(at: offset, UInt8(0x20)) { return false }
+        offset &+= 1
+      }
+      return true
+    }
+  }
+
   /// Offset of the first control byte (under 0x20, or 0x7F) at or after `from`, or `count`.
   @inline(__always)
   func firstControl(from: Int) -> Int {

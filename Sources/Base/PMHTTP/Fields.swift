@@ -9,45 +9,49 @@ public enum FieldName: UInt8, Sendable {
   /// Any name that begins with `PM-`: said between our processes only.
   case internalName
 
+  /// The field that `range`, a token, names. Length and first letter leave one candidate.
   @inline(__always)
   static func classify(_ bytes: borrowing Span<UInt8>, _ range: Range<Int>) -> FieldName {
-    func named(_ text: StaticString, _ name: FieldName) -> FieldName? {
-      bytes.equals(range, ignoringCase: text) ? name : nil
+    func named(_ text: StaticString, _ name: FieldName) -> FieldName {
+      bytes.isToken(range, text) ? name : .other
     }
-    if range.count > 3, bytes.equals(range.lowerBound..<range.lowerBound + 3, ignoringCase: "pm-") {
-      return .internalName
-    }
-    switch range.count {
-    case 2: return named("te", .te) ?? .other
-    case 4: return named("host", .host) ?? .other
-    case 6:
-      return named("accept", .accept) ?? named("cookie", .cookie) ?? named("expect", .expect)
-        ?? named("origin", .origin) ?? .other
-    case 7: return named("upgrade", .upgrade) ?? named("trailer", .trailer) ?? .other
-    case 8: return named("location", .location) ?? .other
-    case 9: return named("x-api-key", .xApiKey) ?? .other
-    case 10:
-      return named("connection", .connection) ?? named("keep-alive", .keepAlive)
-        ?? named("set-cookie", .setCookie) ?? .other
-    case 11: return named("retry-after", .retryAfter) ?? .other
-    case 12:
-      return named("content-type", .contentType) ?? named("x-csrf-token", .xCsrfToken) ?? .other
-    case 13:
-      return named("authorization", .authorization) ?? named("if-none-match", .ifNoneMatch)
-        ?? .other
-    case 14:
-      return named("content-length", .contentLength) ?? named("sec-fetch-site", .secFetchSite)
-        ?? named("anthropic-beta", .anthropicBeta) ?? .other
-    case 15:
-      return named("x-forwarded-for", .xForwardedFor) ?? named("idempotency-key", .idempotencyKey)
-        ?? named("accept-language", .acceptLanguage) ?? .other
-    case 16: return named("proxy-connection", .proxyConnection) ?? .other
-    case 17:
-      return named("transfer-encoding", .transferEncoding)
-        ?? named("anthropic-version", .anthropicVersion) ?? .other
-    case 21: return named("privatemode-encrypted", .privatemodeEncrypted) ?? .other
-    case 29: return named("access-control-request-method", .accessControlRequestMethod) ?? .other
-    case 30: return named("access-control-request-headers", .accessControlRequestHeaders) ?? .other
+    switch (range.count, bytes[range.lowerBound] | 0x20) {
+    case (2, UInt8(ascii: "t")): return named("te", .te)
+    case (4, UInt8(ascii: "h")): return named("host", .host)
+    case (6, UInt8(ascii: "a")): return named("accept", .accept)
+    case (6, UInt8(ascii: "c")): return named("cookie", .cookie)
+    case (6, UInt8(ascii: "e")): return named("expect", .expect)
+    case (6, UInt8(ascii: "o")): return named("origin", .origin)
+    case (7, UInt8(ascii: "u")): return named("upgrade", .upgrade)
+    case (7, UInt8(ascii: "t")): return named("trailer", .trailer)
+    case (8, UInt8(ascii: "l")): return named("location", .location)
+    case (9, UInt8(ascii: "x")): return named("x-api-key", .xApiKey)
+    case (10, UInt8(ascii: "c")): return named("connection", .connection)
+    case (10, UInt8(ascii: "k")): return named("keep-alive", .keepAlive)
+    case (10, UInt8(ascii: "s")): return named("set-cookie", .setCookie)
+    case (11, UInt8(ascii: "r")): return named("retry-after", .retryAfter)
+    case (12, UInt8(ascii: "c")): return named("content-type", .contentType)
+    case (12, UInt8(ascii: "x")): return named("x-csrf-token", .xCsrfToken)
+    case (13, UInt8(ascii: "a")): return named("authorization", .authorization)
+    case (13, UInt8(ascii: "i")): return named("if-none-match", .ifNoneMatch)
+    case (14, UInt8(ascii: "c")): return named("content-length", .contentLength)
+    case (14, UInt8(ascii: "s")): return named("sec-fetch-site", .secFetchSite)
+    case (14, UInt8(ascii: "a")): return named("anthropic-beta", .anthropicBeta)
+    case (15, UInt8(ascii: "x")): return named("x-forwarded-for", .xForwardedFor)
+    case (15, UInt8(ascii: "i")): return named("idempotency-key", .idempotencyKey)
+    case (15, UInt8(ascii: "a")): return named("accept-language", .acceptLanguage)
+    case (16, UInt8(ascii: "p")) where bytes.isToken(range, "proxy-connection"):
+      return .proxyConnection
+    case (17, UInt8(ascii: "t")): return named("transfer-encoding", .transferEncoding)
+    case (17, UInt8(ascii: "a")): return named("anthropic-version", .anthropicVersion)
+    case (21, UInt8(ascii: "p")) where bytes.isToken(range, "privatemode-encrypted"):
+      return .privatemodeEncrypted
+    case (29, UInt8(ascii: "a")):
+      return named("access-control-request-method", .accessControlRequestMethod)
+    case (30, UInt8(ascii: "a")):
+      return named("access-control-request-headers", .accessControlRequestHeaders)
+    case (4..., UInt8(ascii: "p")):
+      return bytes.isToken(range.lowerBound..<range.lowerBound + 3, "pm-") ? .internalName : .other
     default: return .other
     }
   }
@@ -71,13 +75,14 @@ public struct Field: Sendable {
 
   public var nameRange: Range<Int> { Int(nameStart)..<Int(nameEnd) }
   public var valueRange: Range<Int> { Int(valueStart)..<Int(valueEnd) }
-  static let none = Field(name: .other, nameStart: 0, nameEnd: 0, valueStart: 0, valueEnd: 0)
 }
 
 /// The fields of one head, as offsets into its bytes, and what framing needs of them.
 public struct Fields: Sendable {
-  private var table = InlineArray<96, Field>(repeating: .none)
-  public private(set) var count = 0
+  /// Fields of a usual head; SDKs send about twenty.
+  private static let usualCount = 24
+
+  private var table: [Field] = []
   /// Nil without `Content-Length`.
   public private(set) var contentLength: Int?
   public private(set) var isChunked = false
@@ -91,17 +96,18 @@ public struct Fields: Sendable {
     try read(bytes, from: 0, to: bytes.count - 2)
   }
 
+  public var count: Int { table.count }
   public subscript(_ index: Int) -> Field { table[index] }
 
   /// The value of the first field of that name.
   public func first(_ name: FieldName) -> Range<Int>? {
-    for index in 0..<count where table[index].name == name { return table[index].valueRange }
+    for field in table where field.name == name { return field.valueRange }
     return nil
   }
 
   public func count(_ name: FieldName) -> Int {
     var found = 0
-    for index in 0..<count where table[index].name == name { found += 1 }
+    for field in table where field.name == name { found += 1 }
     return found
   }
 
@@ -109,6 +115,7 @@ public struct Fields: Sendable {
   mutating func read(
     _ bytes: borrowing Span<UInt8>, from start: Int, to end: Int
   ) throws(HTTPError) {
+    table.reserveCapacity(Self.usualCount)
     var position = start
     while position < end {
       position = try readLine(bytes, at: position, end: end)
@@ -139,12 +146,12 @@ public struct Fields: Sendable {
     }
     let name = FieldName.classify(bytes, start..<nameEnd)
     guard count < HTTPLimits.fieldsMax else { throw .headTooLarge }
-    table[count] = Field(
-      name: name, nameStart: UInt16(truncatingIfNeeded: start),
-      nameEnd: UInt16(truncatingIfNeeded: nameEnd),
-      valueStart: UInt16(truncatingIfNeeded: valueStart),
-      valueEnd: UInt16(truncatingIfNeeded: valueEnd))
-    count &+= 1
+    table.append(
+      Field(
+        name: name, nameStart: UInt16(truncatingIfNeeded: start),
+        nameEnd: UInt16(truncatingIfNeeded: nameEnd),
+        valueStart: UInt16(truncatingIfNeeded: valueStart),
+        valueEnd: UInt16(truncatingIfNeeded: valueEnd)))
     switch name {
     case .contentLength: try readLength(bytes, valueStart..<valueEnd)
     case .transferEncoding: try readCoding(bytes, valueStart..<valueEnd)

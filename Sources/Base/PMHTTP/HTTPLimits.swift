@@ -4,6 +4,9 @@ public enum HTTPLimits {
   public static let headBytesMax = 32 * 1024
   /// Fields of a message; SDKs send about twenty.
   public static let fieldsMax = 96
+  /// What a client may send ahead of the answer (pipelining) before it is not read any more: as
+  /// much as one receive hands over.
+  public static let aheadBytesMax = 64 * 1024
   /// Request target; over it a request is answered 414.
   public static let targetBytesMax = 4096
   /// Digits of a chunk size: 2^48 bytes, far above every body cap.

@@ -6,25 +6,19 @@ public struct HeadEnd: Sendable {
   /// The length of the head with its empty line, or nil while it is incomplete. A head that cannot
   /// end within the bound any more is refused.
   public mutating func find(in bytes: borrowing Span<UInt8>) throws(HTTPError) -> Int? {
-    if let found = bytes.firstOffset(of: "\r\n\r\n", from: searched) {
-      let length = found + 4
-      guard length <= HTTPLimits.headBytesMax else { throw .headTooLarge }
+    while let feed = bytes.firstOffset(of: 0x0A, from: searched) {
+      // A line that ends with LF alone would keep the client waiting for the deadline.
+      guard feed > 0, bytes[feed - 1] == 0x0D else { throw .malformedField }
+      guard feed >= 3, bytes[feed - 2] == 0x0A else {
+        searched = feed + 1
+        continue
+      }
+      guard feed < HTTPLimits.headBytesMax else { throw .headTooLarge }
       searched = 0
-      return length
+      return feed + 1
     }
     guard bytes.count < HTTPLimits.headBytesMax else { throw .headTooLarge }
-    try refuseBareFeed(bytes)
-    // The end may be split: look again at the last three bytes.
-    searched = max(0, bytes.count - 3)
+    searched = bytes.count
     return nil
-  }
-
-  /// Lines that end with LF alone would keep the client waiting for the deadline.
-  private func refuseBareFeed(_ bytes: borrowing Span<UInt8>) throws(HTTPError) {
-    var position = searched
-    while let feed = bytes.firstOffset(of: 0x0A, from: position) {
-      guard feed > 0, bytes[feed - 1] == 0x0D else { throw .malformedField }
-      position = feed + 1
-    }
   }
 }

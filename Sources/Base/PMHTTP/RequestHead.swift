@@ -19,6 +19,10 @@ public struct RequestHead: Sendable {
     isHTTP10 ? fields.saysKeepAlive && !fields.saysClose : !fields.saysClose
   }
   public var hasBody: Bool { fields.isChunked || (fields.contentLength ?? 0) > 0 }
+  /// How the body of this request is framed (RFC 9112, 6.3).
+  public var body: BodyFraming {
+    fields.isChunked ? .chunked : .length(fields.contentLength ?? 0)
+  }
 
   /// Reads a whole head: everything up to and including the empty line. Strict, because another
   /// reader behind us must never see other messages than we do: bare line feeds, folded lines,

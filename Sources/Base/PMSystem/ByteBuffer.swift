@@ -74,6 +74,8 @@ internal import Glibc
     end &+= n
   }
 
+  /// Disfavored, so that a literal is a constant and not a string made for the purpose.
+  @_disfavoredOverload
   public mutating func append(_ text: String) {
     var text = text
     text.withUTF8 { source in
@@ -104,10 +106,7 @@ internal import Glibc
       digits[position] = UInt8(truncatingIfNeeded: left % 10) &+ 0x30
       left /= 10
     } while left > 0
-    while position < 20 {
-      append(byte: digits[position])
-      position += 1
-    }
+    append(digits.span.extracting(position..<20))
   }
 
   public mutating func append(hex value: Int) {

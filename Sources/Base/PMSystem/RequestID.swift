@@ -29,13 +29,18 @@ public struct RequestID: Hashable, Comparable, Sendable {
 
   /// Appends the text form.
   public func write(to buffer: inout ByteBuffer) {
-    var shift: UInt128 = 128
-    for index in 0..<32 {
-      if index == 8 || index == 12 || index == 16 || index == 20 { buffer.append(byte: 0x2D) }
-      shift -= 4
-      let digit = UInt8(truncatingIfNeeded: bits >> shift & 15)
-      buffer.append(byte: digit < 10 ? digit &+ 0x30 : digit &+ 0x57)
+    var text = InlineArray<36, UInt8>(repeating: 0x2D)
+    var (left, position) = (UInt64(truncatingIfNeeded: bits >> 64), 0)
+    for digits in 0..<32 {
+      if digits == 16 { left = UInt64(truncatingIfNeeded: bits) }
+      // The dashes stay in between.
+      if position == 8 || position == 13 || position == 18 || position == 23 { position &+= 1 }
+      let digit = UInt8(truncatingIfNeeded: left >> 60)
+      text[position] = digit < 10 ? digit &+ 0x30 : digit &+ 0x57
+      left <<= 4
+      position &+= 1
     }
+    buffer.append(text.span)
   }
 
   /// Reads the text form, lower case; nil if it is anything else.

@@ -3,35 +3,25 @@ internal import PMSystem
 internal import PMWire
 
 extension ClientConnection {
-  /// Decides who answers a request, and starts that. Returns the bytes taken, head included.
-  func answer(
-    _ head: RequestHead, _ headBytes: borrowing Span<UInt8>, _ bytes: borrowing Span<UInt8>
-  ) -> Int {
-    let length = headBytes.count
+  /// Decides who answers a request, and starts that.
+  func answer(_ head: RequestHead, _ headBytes: borrowing Span<UInt8>) {
     let path = headBytes.extracting(head.path)
-    if entrance == .http {
-      answerPlain(head, headBytes, path)
-      return length
-    }
+    if entrance == .http { return answerPlain(head, headBytes, path) }
     let target = Target(path)
     switch target {
     case .route(let route): request.dialect = route.dialect
     case .unsupported(let dialect), .unknown(let dialect): request.dialect = dialect
     default: break
     }
-    if head.fields.first(.upgrade) != nil {
-      answerError(.upgradeRefused)
-      return length
-    }
+    if head.fields.first(.upgrade) != nil { return answerError(.upgradeRefused) }
     switch target {
     case .health: answerHealth(head)
-    case .ready: return forwardReadiness(head, bytes, from: length)
-    case .route(let route): return serve(route, head, headBytes, bytes)
-    case .admin: return serveAdmin(head, headBytes, bytes)
+    case .ready: forwardReadiness(head)
+    case .route(let route): serve(route, head, headBytes)
+    case .admin: serveAdmin(head, headBytes)
     case .unsupported: answerError(.unsupportedEndpoint)
     case .unknown: answerError(.unknownURL)
     }
-    return length
   }
 
   /// Liveness of the edge alone; a monitor may compare it to the byte.
@@ -46,19 +36,13 @@ extension ClientConnection {
   }
 
   /// Core is told of no body here, so none may follow: it would be taken for the next request.
-  private func forwardReadiness(
-    _ head: RequestHead, _ bytes: borrowing Span<UInt8>, from bodyStart: Int
-  ) -> Int {
+  private func forwardReadiness(_ head: RequestHead) {
     guard head.method == .get || head.method == .head else {
-      answerError(.methodNotSupported, fields: "Allow: GET, HEAD\r\n")
-      return bodyStart
+      return answerError(.methodNotSupported, fields: "Allow: GET, HEAD\r\n")
     }
-    guard !head.hasBody else {
-      answerError(.malformedRequest, closes: true)
-      return bodyStart
-    }
+    guard !head.hasBody else { return answerError(.malformedRequest, closes: true) }
     let isHead = request.isHead
-    return forward(to: .core, bytes, from: bodyStart) { out in
+    forward(to: .core) { out in
       out.append(isHead ? "HEAD " : "GET ")
       out.append(CorePath.ready)
       out.append(" HTTP/1.1\r\nHost: core\r\n\r\n")
@@ -66,37 +50,29 @@ extension ClientConnection {
   }
 
   private func serve(
-    _ route: Route, _ head: RequestHead, _ headBytes: borrowing Span<UInt8>,
-    _ bytes: borrowing Span<UInt8>
-  ) -> Int {
-    let length = headBytes.count
+    _ route: Route, _ head: RequestHead, _ headBytes: borrowing Span<UInt8>
+  ) {
     request.isAPI = true
     readOrigin(head, headBytes)
-    if head.method == .options {
-      answerPreflight(route, head, headBytes)
-      return length
-    }
+    if head.method == .options { return answerPreflight(route, head, headBytes) }
     let isAllowed =
       route.isPost ? head.method == .post : head.method == .get || head.method == .head
     guard isAllowed else {
-      answerError(.methodNotSupported, fields: "Allow: \(route.methods)\r\n")
-      return length
+      return answerError(.methodNotSupported, fields: "Allow: \(route.methods)\r\n")
     }
     let address = clientAddress(head, headBytes)
     let verdict = edge.addresses.admit(address, at: loop.now)
     guard verdict.isAdmitted else {
-      answerError(
+      return answerError(
         .addressLimit.retrying(after: verdict.retryAfterSeconds), fields: limitFields(verdict))
-      return length
     }
     let cap =
       route == .transcriptions ? edge.settings.audioBodyBytesMax : edge.settings.jsonBodyBytesMax
     if let declared = head.fields.contentLength, declared > cap {
-      answerError(.requestTooLarge)
-      return length
+      return answerError(.requestTooLarge)
     }
     let id = request.id
-    return forward(to: .core, bytes, from: length) { out in
+    forward(to: .core) { out in
       out.append(route.isPost ? "POST " : request.isHead ? "HEAD " : "GET ")
       if route == .model {
         out.append(headBytes.extracting(head.path))
@@ -124,13 +100,9 @@ extension ClientConnection {
     if edge.settings.corsOrigins.contains(origin) { request.allowedOrigin = origin }
   }
 
-  private func serveAdmin(
-    _ head: RequestHead, _ headBytes: borrowing Span<UInt8>, _ bytes: borrowing Span<UInt8>
-  ) -> Int {
-    let length = headBytes.count
+  private func serveAdmin(_ head: RequestHead, _ headBytes: borrowing Span<UInt8>) {
     if let declared = head.fields.contentLength, declared > edge.settings.jsonBodyBytesMax {
-      answerError(.requestTooLarge)
-      return length
+      return answerError(.requestTooLarge)
     }
     let method: StaticString
     switch head.method {
@@ -141,12 +113,12 @@ extension ClientConnection {
     case .patch: method = "PATCH "
     case .delete: method = "DELETE "
     case .options, .other:
-      answerError(.methodNotSupported, fields: "Allow: GET, HEAD, POST, PUT, PATCH, DELETE\r\n")
-      return length
+      return answerError(
+        .methodNotSupported, fields: "Allow: GET, HEAD, POST, PUT, PATCH, DELETE\r\n")
     }
     let address = clientAddress(head, headBytes)
     let id = request.id
-    return forward(to: .admin, bytes, from: length) { out in
+    forward(to: .admin) { out in
       out.append(method)
       out.append(headBytes.extracting(head.path))
       if !head.query.isEmpty {

@@ -7,7 +7,7 @@ internal import PMWire
 ///
 ///     handshake ─▶ head ─▶ body ─▶ answer ─▶ head …          closing ─▶ closed
 ///                    └──── local answer ────┘  any of them ─────▲
-final class ClientConnection: StreamSource {
+final class ClientConnection: StreamSource, RequestTaker {
   enum Phase {
     case handshake
     /// Between requests, or within a head.
@@ -27,12 +27,9 @@ final class ClientConnection: StreamSource {
   let peerText: [UInt8]
   private let session: TLSSession?
   private(set) var phase: Phase
-  private var pending = ByteBuffer()
-  private var headEnd = HeadEnd()
-  private var isConsuming = false
+  private let reader = RequestReader()
   /// The request in hand.
   var request = ClientRequest()
-  private var body = BodyFraming.none
   private var backend: BackendConnection?
 
   init(
@@ -62,7 +59,7 @@ final class ClientConnection: StreamSource {
     case .wouldBlock: return
     case .ended, .failed: close()
     case .bytes:
-      guard let session else { return accept(edge.ciphertext) }
+      guard let session else { return read(edge.ciphertext) }
       edge.plaintext.clear()
       let state = session.receive(edge.ciphertext, into: &edge.plaintext)
       flushSession()
@@ -72,101 +69,51 @@ final class ClientConnection: StreamSource {
         phase = .head
         expect(within: EdgeBounds.headSecondsMax)
       }
-      if !edge.plaintext.isEmpty { accept(edge.plaintext) }
+      if !edge.plaintext.isEmpty { read(edge.plaintext) }
       if state == .ended && !isClosed { close() }
     }
   }
 
-  private func accept(_ received: borrowing ByteBuffer) {
+  /// Takes what there is; what of it goes to a backend goes in one piece.
+  private func read(_ received: borrowing ByteBuffer) {
     if phase == .closing { return }
-    let bytes = received.span
-    if pending.isEmpty {
-      let used = consume(bytes)
-      if !isClosed && used < bytes.count { pending.append(bytes.extracting(used..<bytes.count)) }
-    } else {
-      pending.append(bytes)
-      pump()
-    }
-    if isClosed { return }
-    let isAhead = phase == .answer && pending.count > EdgeBounds.pendingBytesMax
-    if isAhead || queuedBytes > EdgeBounds.queuedBytesMax { setReading(false) }
-  }
-
-  /// Goes on with what waited for the end of an answer, or for the rest of a head.
-  private func pump() {
-    // Moved out, so that it is not borrowed while requests are answered.
-    var waiting = ByteBuffer()
-    swap(&waiting, &pending)
-    let used = consume(waiting.span)
-    if isClosed { return }
-    waiting.consume(used)
-    if waiting.isEmpty { waiting.release() }
-    swap(&waiting, &pending)
-  }
-
-  /// Takes what it can; returns how many bytes.
-  private func consume(_ bytes: borrowing Span<UInt8>) -> Int {
-    isConsuming = true
-    defer { isConsuming = false }
-    var position = 0
-    while position < bytes.count, !isClosed {
-      let rest = bytes.extracting(position..<bytes.count)
-      do {
-        switch phase {
-        case .head:
-          // Who does not read answers gets no more of them.
-          if queuedBytes > EdgeBounds.queuedBytesMax { return position }
-          guard let length = try takeHead(rest) else { return position }
-          position += length
-        case .body: position += try takeBody(rest)
-        case .answer: return position
-        case .handshake, .closing: return bytes.count
-        }
-      } catch {
-        refuse(error)
-        return bytes.count
-      }
-    }
-    return position
-  }
-
-  private func takeHead(_ bytes: borrowing Span<UInt8>) throws(HTTPError) -> Int? {
-    guard let length = try headEnd.find(in: bytes) else {
-      // The deadline of a head counts from its first byte.
-      if !request.hasBegun {
-        request.hasBegun = true
-        expect(within: EdgeBounds.headSecondsMax)
-      }
-      return nil
-    }
-    let headBytes = bytes.extracting(0..<length)
-    let head = try RequestHead(headBytes)
-    body = head.fields.isChunked ? .chunked : .length(head.fields.contentLength ?? 0)
-    phase = body.isComplete ? .answer : .body
-    request = ClientRequest(head, id: edge.makeRequestID(), isDraining: edge.isDraining)
-    if phase == .body {
-      expect(within: EdgeBounds.bodyStallSecondsMax)
-    } else {
-      loop.setDeadline(self, .never)
-    }
-    let used = answer(head, headBytes, bytes)
-    return used
-  }
-
-  /// Hands the body on; after a refusal nobody takes it.
-  private func takeBody(_ bytes: borrowing Span<UInt8>) throws(HTTPError) -> Int {
-    var position = 0
     edge.outbound.clear()
-    while let run = try body.next(bytes, &position) {
-      if backend != nil { appendBody(bytes.extracting(run)) }
+    do {
+      try reader.read(received.span, for: self)
+    } catch {
+      return refuse(error)
     }
-    expect(within: EdgeBounds.bodyStallSecondsMax)
-    if body.isComplete { endBody() }
-    if let backend {
+    if isClosed { return }
+    if reader.isWithinHead && !request.hasBegun {
+      // The deadline of a head counts from its first byte.
+      request.hasBegun = true
+      expect(within: EdgeBounds.headSecondsMax)
+    }
+    if let backend, !edge.outbound.isEmpty {
       backend.send(edge.outbound)
       if !isClosed && backend.queuedBytes > EdgeBounds.queuedBytesMax { setReading(false) }
     }
-    return position
+    if phase == .body { expect(within: EdgeBounds.bodyStallSecondsMax) }
+    if reader.isFull || queuedBytes > EdgeBounds.queuedBytesMax { setReading(false) }
+  }
+
+  func requestBegan(_ head: RequestHead, _ bytes: borrowing Span<UInt8>) {
+    phase = .body
+    request = ClientRequest(head, id: edge.makeRequestID(), isDraining: edge.isDraining)
+    loop.setDeadline(self, .never)
+    answer(head, bytes)
+  }
+
+  /// Hands the body on; after a refusal nobody takes it.
+  func requestContinued(_ payload: borrowing Span<UInt8>) {
+    if backend != nil { appendBody(payload) }
+  }
+
+  func requestEnded() {
+    if request.isAnswered { return nextRequest() }
+    phase = .answer
+    loop.setDeadline(self, .never)
+    if backend != nil && request.isChunked { edge.outbound.append("0\r\n\r\n") }
   }
 
   private func appendBody(_ payload: borrowing Span<UInt8>) {
@@ -180,46 +127,19 @@ final class ClientConnection: StreamSource {
     }
   }
 
-  private func endBody() {
-    loop.setDeadline(self, .never)
-    if backend != nil {
-      if request.isChunked { edge.outbound.append("0\r\n\r\n") }
-      phase = .answer
-    } else {
-      // The answer is out already.
-      nextRequest()
-    }
-  }
-
   // MARK: Exchanges
 
-  /// Sends the request's head, and what is there of its body, in one piece. Returns the bytes
-  /// taken.
-  func forward(
-    to backend: Backend, _ bytes: borrowing Span<UInt8>, from bodyStart: Int,
-    head writeHead: (inout ByteBuffer) -> Void
-  ) -> Int {
+  /// Begins the request to a backend with its head; what is there of its body follows.
+  func forward(to backend: Backend, head writeHead: (inout ByteBuffer) -> Void) {
     let connection: BackendConnection
     do {
       connection = try edge.checkOut(backend)
     } catch {
-      answerError(edge.unavailableError(backend))
-      return bodyStart
+      return answerError(edge.unavailableError(backend))
     }
     self.backend = connection
     connection.begin(for: self, isHead: request.isHead)
-    edge.outbound.clear()
     writeHead(&edge.outbound)
-    var position = bodyStart
-    do {
-      while let run = try body.next(bytes, &position) { appendBody(bytes.extracting(run)) }
-    } catch {
-      refuse(error)
-      return bytes.count
-    }
-    if phase == .body && body.isComplete { endBody() }
-    connection.send(edge.outbound)
-    return position
   }
 
   /// The backend's queue is empty again: more of the body may come.
@@ -233,7 +153,7 @@ final class ClientConnection: StreamSource {
     return true
   }
 
-  var hasSentWholeBody: Bool { body.isComplete }
+  var hasSentWholeBody: Bool { reader.isBodyComplete }
 
   /// HTTP/1.0 knows no chunks.
   var takesChunks: Bool { !request.isHTTP10 }
@@ -264,21 +184,15 @@ final class ClientConnection: StreamSource {
     backend = nil
     if entrance == .probe { edge.fleet.advance(to: .serving) }
     request.isAnswered = true
-    if !body.isComplete {
-      dropBody()
-    } else {
-      nextRequest()
-    }
+    if phase == .answer { nextRequest() } else { dropBody() }
   }
 
   /// The rest of a body that nobody wants: dropped if it is short, else the connection ends.
   private func dropBody() {
-    let isShort = (body.bytesLeft ?? .max) <= EdgeBounds.discardedBodyBytesMax
+    let isShort = (reader.bodyBytesLeft ?? .max) <= EdgeBounds.discardedBodyBytesMax
     guard isShort, request.keepsAlive, !request.awaitsContinue else { return closeAfterAnswer() }
-    phase = .body
     expect(within: EdgeBounds.bodyStallSecondsMax)
     setReading(true)
-    if !isConsuming && !pending.isEmpty { pump() }
   }
 
   private func nextRequest() {
@@ -286,8 +200,14 @@ final class ClientConnection: StreamSource {
     phase = .head
     request = ClientRequest()
     if queuedBytes == 0 { expect(within: EdgeBounds.idleSecondsMax) }
+    // Who does not read answers gets no more of them.
+    if queuedBytes <= EdgeBounds.queuedBytesMax { goOn() }
+  }
+
+  private func goOn() {
+    reader.goOn()
     setReading(true)
-    if !isConsuming && !pending.isEmpty { pump() }
+    if !reader.isReading && !reader.isEmpty { read(ByteBuffer()) }
   }
 
   /// Core or admin broke off, or never read the request.
@@ -309,6 +229,7 @@ final class ClientConnection: StreamSource {
   func closeAfterAnswer() {
     if isClosed || phase == .closing { return }
     phase = .closing
+    reader.stop()
     session?.sendClose()
     if session != nil { flushSession() }
     if isClosed { return }
@@ -318,14 +239,13 @@ final class ClientConnection: StreamSource {
   override func onDrained() {
     switch phase {
     case .closing:
-      if body.isComplete && pending.isEmpty && !request.isMalformed { return close() }
+      if reader.isBodyComplete && reader.isEmpty && !request.isMalformed { return close() }
       endSending(over: self)
       setReading(true)
       expect(within: EdgeBounds.lingerSecondsMax)
     case .head:
       expect(within: EdgeBounds.idleSecondsMax)
-      setReading(true)
-      if !pending.isEmpty { pump() }
+      goOn()
     case .body:
       expect(within: EdgeBounds.bodyStallSecondsMax)
       backend?.setReading(true)
@@ -351,7 +271,7 @@ final class ClientConnection: StreamSource {
   override func onClosed() {
     backend?.abandon()
     backend = nil
-    pending.release()
+    reader.stop()
     edge.forget(self)
   }
 

@@ -2,8 +2,6 @@
 enum EdgeBounds {
   /// One receive: what the kernel hands over at once costs one system call.
   static let receiveBytesMax = 64 * 1024
-  /// Bytes a client may send ahead of the answer (pipelining) before its socket is not read.
-  static let pendingBytesMax = 64 * 1024
   /// Bytes queued towards either side before the other side is not read: four TLS records.
   static let queuedBytesMax = 256 * 1024
   /// A refused request's body up to this size is read and dropped, so that the connection stays.

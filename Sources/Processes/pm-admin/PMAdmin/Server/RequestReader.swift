@@ -54,7 +54,7 @@ struct RequestReader: ~Copyable {
     let read = try RequestHead(input.span.extracting(0..<length))
     (head, headBytes) = (read, length)
     (keepsAlive, isForHead) = (read.keepsAlive, read.method == .head)
-    framing = read.fields.isChunked ? .chunked : .length(read.fields.contentLength ?? 0)
+    framing = read.body
   }
 
   /// Takes what there is of the body; true if that is all of it. The head stays in front.

@@ -83,7 +83,7 @@ final class ControlConnection: StreamSource {
   private func takeHead(_ bytes: borrowing Span<UInt8>) throws(HTTPError) {
     let head = try RequestHead(bytes)
     keepsAlive = head.keepsAlive
-    body = head.fields.isChunked ? .chunked : .length(head.fields.contentLength ?? 0)
+    body = head.body
     let path = String(copying: bytes.extracting(head.path))
     let query = String(copying: bytes.extracting(head.query))
     request = (head.method.word, query.isEmpty ? path : "\(path)?\(query)", [])

@@ -3,18 +3,10 @@ import PMSystem
 import PMWire
 
 /// A connection from the edge: requests one after the other, each answered before the next.
-final class EdgeConnection: StreamSource {
-  private enum Phase {
-    case head, body, answer
-  }
-
+final class EdgeConnection: StreamSource, RequestTaker {
   let core: CoreLoop
-  private var phase = Phase.head
-  private var pending = ByteBuffer()
-  private var headEnd = HeadEnd()
-  private var body = BodyFraming.none
+  private let reader = RequestReader()
   private var call: Call?
-  private var isConsuming = false
   private var isAnswered = false
   private var breaksWhenDrained = false
   private(set) var isHead = false
@@ -33,77 +25,33 @@ final class EdgeConnection: StreamSource {
     switch receive(into: &core.inbound, upTo: CoreBounds.receiveBytesMax) {
     case .wouldBlock: return
     case .ended, .failed: close()
-    case .bytes: accept(core.inbound)
+    case .bytes: read(core.inbound)
     }
   }
 
-  private func accept(_ received: borrowing ByteBuffer) {
-    if pending.isEmpty {
-      let bytes = received.span
-      let used = consume(bytes)
-      if !isClosed && used < bytes.count { pending.append(bytes.extracting(used..<bytes.count)) }
-    } else {
-      pending.append(received.span)
-      pump()
+  private func read(_ received: borrowing ByteBuffer) {
+    do {
+      try reader.read(received.span, for: self)
+    } catch {
+      // Only the edge writes here, and it writes canonical messages.
+      return close()
     }
     // The edge asks one thing at a time; more than that is not kept.
-    if phase == .answer && pending.count > CoreBounds.receiveBytesMax { close() }
+    if reader.isFull { close() }
   }
 
-  private func pump() {
-    var waiting = ByteBuffer()
-    swap(&waiting, &pending)
-    let used = consume(waiting.span)
-    if isClosed { return }
-    waiting.consume(used)
-    if waiting.isEmpty { waiting.release() }
-    swap(&waiting, &pending)
-  }
-
-  private func consume(_ bytes: borrowing Span<UInt8>) -> Int {
-    isConsuming = true
-    defer { isConsuming = false }
-    var position = 0
-    while position < bytes.count, !isClosed {
-      let rest = bytes.extracting(position..<bytes.count)
-      do {
-        switch phase {
-        case .head:
-          guard let length = try headEnd.find(in: rest) else { return position }
-          position += length
-          try begin(rest.extracting(0..<length))
-        case .body: position += try takeBody(rest)
-        case .answer: return position
-        }
-      } catch {
-        // Only the edge writes here, and it writes canonical messages.
-        close()
-        return bytes.count
-      }
-    }
-    return position
-  }
-
-  private func begin(_ headBytes: borrowing Span<UInt8>) throws(HTTPError) {
-    let head = try RequestHead(headBytes)
-    body = head.fields.isChunked ? .chunked : .length(head.fields.contentLength ?? 0)
-    phase = body.isComplete ? .answer : .body
+  func requestBegan(_ head: RequestHead, _ bytes: borrowing Span<UInt8>) {
     isAnswered = false
     isHead = head.method == .head
     call = nil
-    answer(head, headBytes)
-    if body.isComplete { call?.bodyEnded() }
+    answer(head, bytes)
   }
 
   /// A body that nobody takes any more is read and dropped: the edge ends it, or the connection.
-  private func takeBody(_ bytes: borrowing Span<UInt8>) throws(HTTPError) -> Int {
-    var position = 0
-    while let run = try body.next(bytes, &position) { call?.take(bytes.extracting(run)) }
-    if body.isComplete && !isClosed {
-      phase = .answer
-      if isAnswered { nextRequest() } else { call?.bodyEnded() }
-    }
-    return position
+  func requestContinued(_ payload: borrowing Span<UInt8>) { call?.take(payload) }
+
+  func requestEnded() {
+    if isAnswered { nextRequest() } else { call?.bodyEnded() }
   }
 
   func begin(_ call: Call) { self.call = call }
@@ -147,15 +95,15 @@ final class EdgeConnection: StreamSource {
     call = nil
     isAnswered = true
     if isClosed { return }
-    if body.isComplete { nextRequest() }
+    if reader.hasEnded { nextRequest() }
   }
 
   private func nextRequest() {
-    phase = .head
+    reader.goOn()
     setReading(true)
     // Each answer of a process that leaves is the last of its connection.
-    if core.isDraining && pending.isEmpty { announceLeave() }
-    if !isConsuming && !pending.isEmpty { pump() }
+    if core.isDraining { announceLeave() }
+    if !reader.isReading && !reader.isEmpty { read(ByteBuffer()) }
   }
 
   func sendContinue() {
@@ -167,7 +115,7 @@ final class EdgeConnection: StreamSource {
   /// Says on an idle connection that no new request should come. Between head and answer it means
   /// nothing, because an interim answer is skipped there.
   func announceLeave() {
-    guard !isClosed, phase == .head, pending.isEmpty else { return }
+    guard !isClosed, reader.isIdle else { return }
     var line = ByteBuffer()
     line.append("HTTP/1.1 103 Status\r\n")
     line.append(EdgeField.goingAway)
@@ -188,6 +136,7 @@ final class EdgeConnection: StreamSource {
   }
 
   override func onClosed() {
+    reader.stop()
     let left = call
     call = nil
     core.forget(self)
