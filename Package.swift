@@ -123,7 +123,7 @@ let package = Package(
     tests("PMHTTPTests", ["PMHTTP", "PMSystem", "Seeded"]),
     tests("PMTLSTests", ["PMTLS", "PMSystem", "COpenSSL"]),
     tests("PMWireTests", ["PMWire", "PMJSON", "PMSystem"]),
-    tests("PMEdgeTests", ["PMEdge", "PMWire"]),
+    tests("PMEdgeTests", ["PMEdge", "PMSystem", "PMWire"]),
     tests("PMSupervisionTests", ["PMSupervision", "PMSystem", "PMWire"]),
     tests(
       "PMSupervisorTests",

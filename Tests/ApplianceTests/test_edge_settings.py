@@ -18,6 +18,9 @@ from vendor_process import Answer, wait_for
 ADDRESS_LIMIT = 3
 WINDOW_SECONDS = 2
 CONNECTIONS_MAX = 20
+# The edge admits ten seconds' worth of both at once.
+HANDSHAKES_PER_SECOND = 4
+KEYLESS_PER_SECOND = 3
 # The edge looks for new certificate files every two seconds.
 LOOK_SECONDS = 2
 
@@ -53,7 +56,9 @@ def settings(files):
         "edge": {
             "trustedProxies": ["127.0.0.1/32", "10.0.0.0/8"],
             "corsOrigins": ["https://good.example"],
-            "connectionsPerAddressMax": CONNECTIONS_MAX},
+            "connectionsPerAddressMax": CONNECTIONS_MAX,
+            "handshakesPerAddressPerSecond": HANDSHAKES_PER_SECOND,
+            "keylessRequestsPerAddressPerSecond": KEYLESS_PER_SECOND},
         "limits": {
             "global": {"requests": 1_000_000},
             "address": {"requests": ADDRESS_LIMIT, "windowSeconds": WINDOW_SECONDS}}}
@@ -132,6 +137,48 @@ def test_connections_of_an_address(appliance):
         assert answers(read_all(other))[0].status == 200
     for connection in held:
         connection.close()
+
+
+def shakes_hands(appliance, source):
+    try:
+        with connected(appliance, source):
+            return True
+    except OSError:
+        return False
+
+
+def test_handshakes_of_an_address(appliance):
+    burst = HANDSHAKES_PER_SECOND * 10
+    began = time.monotonic()
+    admitted = 0
+    while admitted < 3 * burst and shakes_hands(appliance, "127.0.1.20"):
+        admitted += 1
+    spent = time.monotonic() - began
+    assert burst <= admitted <= burst + HANDSHAKES_PER_SECOND * spent + 1
+    assert shakes_hands(appliance, "127.0.1.21")
+    time.sleep(2 / HANDSHAKES_PER_SECOND)
+    assert shakes_hands(appliance, "127.0.1.20")
+
+
+@pytest.mark.parametrize("number, method, path, status", [
+    (1, "GET", "/nothing", 404), (2, "GET", "/health/ready", 200), (3, "PUT", "/auth/key-info", 405),
+    (4, "OPTIONS", "/v1/models", 204), (5, "GET", "/v1/files", 501), (6, "PUT", "/health/ready", 405)])
+def test_requests_without_a_key(appliance, key, number, method, path, status):
+    """Ten seconds' worth is answered, then 429; keys and the health check are not hindered."""
+    client = forwarded(f"198.51.100.{number}")
+    burst = KEYLESS_PER_SECOND * 10
+    began = time.monotonic()
+    with connected(appliance, "127.0.0.1") as connection:
+        connection.sendall(
+            request(method, path, client) * burst * 2 + request("GET", "/health", client)
+            + request("GET", "/auth/key-info", client, "Connection: close", key=key))
+        found = [answer.status for answer in answers(read_all(connection))]
+    spent = time.monotonic() - began
+    assert found[-2:] == [200, 200]
+    limited = found[:-2]
+    assert len(limited) == burst * 2 and limited[:burst] == [status] * burst
+    assert set(limited[burst:]) <= {status, 429}
+    assert limited.count(status) <= burst + KEYLESS_PER_SECOND * spent + 1
 
 
 # Whom the edge believes
@@ -246,7 +293,7 @@ class Load:
     def renew(self):
         while not self.is_over.wait(0.01):
             def once():
-                with connected(self.appliance, "127.0.1.10") as connection:
+                with connected(self.appliance, "127.0.0.1") as connection:
                     self.exchange(connection)
             self.note(once)
 

@@ -88,6 +88,14 @@ def test_malformed_request_line(appliance, vendor, line, status):
     check_refusal(appliance, vendor, f"{line}\r\nHost: localhost\r\n\r\n".encode("latin-1"), status)
 
 
+def test_one_blank_line_before_a_request(appliance, vendor):
+    health = request("GET", "/health")
+    found = answers(appliance.exchange(
+        b"\r\n" + health + b"\r\n" + request("GET", "/health", "Connection: close")))
+    assert [answer.status for answer in found] == [200, 200]
+    check_refusal(appliance, vendor, b"\r\n\r\n" + health, 400)
+
+
 def test_missing_host(appliance, vendor):
     check_refusal(appliance, vendor, b"GET /health HTTP/1.1\r\n\r\n", 400)
 

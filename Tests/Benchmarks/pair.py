@@ -83,7 +83,8 @@ def main():
     configuration.write_text(json.dumps({
         "profile": "development", "stateDirectory": str(folder / "state"),
         "runtimeDirectory": str(run), "listen": {"https": chosen.https},
-        "edge": {"threads": chosen.threads, "connectionsPerAddressMax": 100_000},
+        "edge": {"threads": chosen.threads, "connectionsPerAddressMax": 100_000,
+                 "handshakesPerAddressPerSecond": 1_000_000},
         "limits": {
             "global": {"requests": 1_000_000_000}, "address": {"requests": 1_000_000_000}},
         "vendor": {"port": chosen.vendor}}))

@@ -84,6 +84,8 @@ private func error(_ text: String) -> ConfigurationError? {
   static let ranges: [(section: String, member: String, low: Int64, high: Int64)] = [
     ("listen", "https", 1, 65_535), ("listen", "http", 1, 65_535), ("edge", "threads", 1, 64),
     ("edge", "connectionsMax", 1, 1_000_000), ("edge", "connectionsPerAddressMax", 1, 1_000_000),
+    ("edge", "handshakesPerAddressPerSecond", 1, 1_000_000),
+    ("edge", "keylessRequestsPerAddressPerSecond", 1, 1_000_000),
     ("limits", "jsonBodyBytesMax", 1024, 50_331_648),
     ("limits", "audioBodyBytesMax", 1024, 134_217_728),
     ("vendor", "port", 1, 65_535), ("vendor", "startDeadlineSeconds", 1, 3600),
@@ -174,6 +176,7 @@ private func error(_ text: String) -> ConfigurationError? {
      "listen":{"https":1,"http":2,"loopbackOnly":false},"publicName":"x.example",
      "tls":{"certificate":"/c","key":"/k","challengeDirectory":"/d"},
      "edge":{"threads":3,"connectionsMax":4,"connectionsPerAddressMax":5,
+             "handshakesPerAddressPerSecond":6,"keylessRequestsPerAddressPerSecond":7,
              "trustedProxies":["10.1.2.3/8","2001:db8::/33"],"corsOrigins":["https://a"]},
      "limits":{"global":{"requests":6,"windowSeconds":7},"address":{"requests":8,"windowSeconds":9},
                "jsonBodyBytesMax":2000,"audioBodyBytesMax":3000},

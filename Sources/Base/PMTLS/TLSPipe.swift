@@ -45,6 +45,9 @@ public import PMSystem
     }
   }
 
+  /// Some of the lent ciphertext was not taken yet.
+  var hasInput: Bool { inputLeft > 0 }
+
   fileprivate func take(_ buffer: UnsafeMutablePointer<CChar>, _ capacity: Int) -> Int {
     guard let from = unsafe input, inputLeft > 0 else { return 0 }
     let count = min(capacity, inputLeft)

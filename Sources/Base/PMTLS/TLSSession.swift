@@ -48,8 +48,7 @@ public import PMSystem
   }
 
   private func shakeHands() {
-    // A stale error of another session would be taken for ours.
-    ERR_clear_error()
+    clearErrors()
     let result = unsafe SSL_do_handshake(ssl)
     if result == 1 {
       state = .established
@@ -60,7 +59,7 @@ public import PMSystem
 
   private func decrypt(into plaintext: inout ByteBuffer) {
     while true {
-      ERR_clear_error()
+      clearErrors()
       var result: Int32 = 0
       // OpenSSL writes at most as much as it is told there is room for.
       let count = unsafe plaintext.fill(upTo: Self.recordBytesMax) { room in
@@ -68,7 +67,11 @@ public import PMSystem
         result = unsafe SSL_read_ex(ssl, room.baseAddress, room.count, &count)
         return result == 1 ? count : 0
       }
-      if count > 0 { continue }
+      if count > 0 {
+        // To ask once more for nothing costs as much as a small record.
+        if unsafe pipe.hasInput || SSL_has_pending(ssl) == 1 { continue }
+        return
+      }
       switch unsafe SSL_get_error(ssl, result) {
       case SSL_ERROR_WANT_READ: break
       case SSL_ERROR_ZERO_RETURN: state = .ended
@@ -83,7 +86,7 @@ public import PMSystem
     guard state == .established || state == .ended else { return false }
     var done = 0
     while done < plaintext.count {
-      ERR_clear_error()
+      clearErrors()
       var count = 0
       // [done, plaintext.count) lies in the span.
       let result = unsafe plaintext.withUnsafeBufferPointer { bytes in
@@ -102,10 +105,16 @@ public import PMSystem
   /// Says that nothing more will be sent; without it a session cannot be resumed later.
   public func sendClose() {
     guard state == .established || state == .ended else { return }
-    ERR_clear_error()
+    clearErrors()
     _ = unsafe SSL_shutdown(ssl)
   }
 
   /// True if this connection resumed an earlier one.
   public var isResumed: Bool { unsafe SSL_session_reused(ssl) == 1 }
+}
+
+/// A stale error of another session would be taken for ours. Clearing goes through the whole queue,
+/// so it is done only if there is one.
+private func clearErrors() {
+  if ERR_peek_error() != 0 { ERR_clear_error() }
 }

@@ -15,6 +15,8 @@ final class AddressTable: Sendable {
   fileprivate struct Entry: Sendable {
     var connections = 0
     var window: AdmissionWindow
+    var handshakes = Pace.Account()
+    var keyless = Pace.Account()
     init(_ limit: RequestWindow) {
       window = AdmissionWindow(limit: limit.requests, seconds: limit.seconds)
     }
@@ -26,28 +28,27 @@ final class AddressTable: Sendable {
   }
 
   private let connectionsMax: Int
+  private let handshakes: Pace
+  private let keyless: Pace
   private let state: Guarded<State>
 
-  init(connectionsPerAddressMax: Int, requests: RequestWindow) {
-    connectionsMax = connectionsPerAddressMax
-    state = Guarded(State(requests: requests))
+  init(_ settings: EdgeSettings) {
+    connectionsMax = settings.connectionsPerAddressMax
+    handshakes = Pace(perSecond: settings.handshakesPerAddressPerSecond)
+    keyless = Pace(perSecond: settings.keylessRequestsPerAddressPerSecond)
+    state = Guarded(State(requests: settings.addressWindow))
   }
 
   /// Puts another limit in force; what was admitted stays counted.
   func change(_ requests: RequestWindow) { state.withLock { $0.requests = requests } }
 
-  /// Counts a connection; false if the address has too many already.
-  func open(_ address: InternetAddress) -> Bool {
+  /// Counts a connection; false if the address has too many already, or opens them too fast: each
+  /// buys a handshake of ours, which costs more than many requests.
+  func open(_ address: InternetAddress, at now: Instant, isPaced: Bool) -> Bool {
     state.withLock { state in
       makeRoom(in: &state)
-      guard
-        state.entries[address.subscriber, default: Entry(state.requests)].connections
-          < connectionsMax
-      else {
-        return false
-      }
-      state.entries[address.subscriber, default: Entry(state.requests)].connections += 1
-      return true
+      return state.entries[address.subscriber, default: Entry(state.requests)].open(
+        connectionsMax, isPaced ? handshakes : nil, at: now)
     }
   }
 
@@ -69,6 +70,15 @@ final class AddressTable: Sendable {
     }
   }
 
+  /// Counts a request that no key pays for; false if the address sends them too fast.
+  func admitKeyless(_ address: InternetAddress, at now: Instant) -> Bool {
+    state.withLock { state in
+      makeRoom(in: &state)
+      return state.entries[address.subscriber, default: Entry(state.requests)].keyless.admits(
+        keyless, at: now)
+    }
+  }
+
   /// Forgets idle addresses when the table is full, those without a request in the window first.
   private func makeRoom(in state: inout State) {
     guard state.entries.count >= EdgeBounds.trackedAddressesMax else { return }
@@ -84,6 +94,13 @@ final class AddressTable: Sendable {
 }
 
 extension AddressTable.Entry {
+  fileprivate mutating func open(_ connectionsMax: Int, _ pace: Pace?, at now: Instant) -> Bool {
+    guard connections < connectionsMax else { return false }
+    if let pace, !handshakes.admits(pace, at: now) { return false }
+    connections += 1
+    return true
+  }
+
   fileprivate mutating func admit(_ limit: RequestWindow, at now: Instant) -> AddressTable.Verdict {
     let moment = Int64(clamping: now.nanoseconds)
     window.change(limit: limit.requests, seconds: limit.seconds)
@@ -101,6 +118,7 @@ extension AddressTable.Entry {
   /// Nothing is remembered of the address any more.
   fileprivate mutating func isIdle(at now: Instant) -> Bool {
     _ = window.hasPlace(at: Int64(clamping: now.nanoseconds))
-    return connections == 0 && window.taken == 0
+    return connections == 0 && window.taken == 0 && handshakes.isIdle(at: now)
+      && keyless.isIdle(at: now)
   }
 }

@@ -10,6 +10,9 @@ extension ClientConnection {
   ) {
     let isRead = head.method == .get || head.method == .head
     if path.equals(0..<path.count, "/health") { return answerHealth(head) }
+    guard isAdmittedWithoutKey(head, headBytes) else {
+      return answerError(.addressLimit.retrying(after: 1))
+    }
     let prefix: StaticString = "/.well-known/acme-challenge/"
     if isRead, path.begins(with: prefix) {
       return answerChallenge(path.extracting(prefix.utf8CodeUnitCount..<path.count))

@@ -13,6 +13,9 @@ extension ClientConnection {
     case .unsupported(let dialect), .unknown(let dialect): request.dialect = dialect
     default: break
     }
+    if target != .health && !isPaidByKey(target, head) && !isAdmittedWithoutKey(head, headBytes) {
+      return answerError(.addressLimit.retrying(after: 1))
+    }
     if head.fields.first(.upgrade) != nil { return answerError(.upgradeRefused) }
     switch target {
     case .health: answerHealth(head)
@@ -22,6 +25,21 @@ extension ClientConnection {
     case .unsupported: answerError(.unsupportedEndpoint)
     case .unknown: answerError(.unknownURL)
     }
+  }
+
+  /// Goes on to core, which asks for a key, under the limit of its address.
+  private func isPaidByKey(_ target: Target, _ head: RequestHead) -> Bool {
+    guard case .route(let route) = target else { return false }
+    return isAllowed(head.method, on: route) && head.fields.first(.upgrade) == nil
+  }
+
+  private func isAllowed(_ method: Method, on route: Route) -> Bool {
+    route.isPost ? method == .post : method == .get || method == .head
+  }
+
+  func isAdmittedWithoutKey(_ head: RequestHead, _ headBytes: borrowing Span<UInt8>) -> Bool {
+    if entrance == .probe { return true }
+    return edge.addresses.admitKeyless(clientAddress(head, headBytes), at: loop.now)
   }
 
   /// Liveness of the edge alone; a monitor may compare it to the byte.
@@ -55,9 +73,7 @@ extension ClientConnection {
     request.isAPI = true
     readOrigin(head, headBytes)
     if head.method == .options { return answerPreflight(route, head, headBytes) }
-    let isAllowed =
-      route.isPost ? head.method == .post : head.method == .get || head.method == .head
-    guard isAllowed else {
+    guard isAllowed(head.method, on: route) else {
       return answerError(.methodNotSupported, fields: "Allow: \(route.methods)\r\n")
     }
     let address = clientAddress(head, headBytes)

@@ -91,21 +91,23 @@ final class ClientConnection: StreamSource, RequestTaker {
     }
     if let backend, !edge.outbound.isEmpty {
       backend.send(edge.outbound)
-      if !isClosed && backend.queuedBytes > EdgeBounds.queuedBytesMax { setReading(false) }
+      if backend.queuedBytes > EdgeBounds.queuedBytesMax { holdBack() }
     }
-    if phase == .body { expect(within: EdgeBounds.bodyStallSecondsMax) }
+    if phase == .body { expectBody() }
     if reader.isFull || queuedBytes > EdgeBounds.queuedBytesMax { setReading(false) }
   }
 
   func requestBegan(_ head: RequestHead, _ bytes: borrowing Span<UInt8>) {
     phase = .body
-    request = ClientRequest(head, id: edge.makeRequestID(), isDraining: edge.isDraining)
+    request = ClientRequest(
+      head, id: edge.makeRequestID(), at: loop.now, isDraining: edge.isDraining)
     loop.setDeadline(self, .never)
     answer(head, bytes)
   }
 
   /// Hands the body on; after a refusal nobody takes it.
   func requestContinued(_ payload: borrowing Span<UInt8>) {
+    request.clock.take(payload.count)
     if backend != nil { appendBody(payload) }
   }
 
@@ -142,8 +144,20 @@ final class ClientConnection: StreamSource, RequestTaker {
     writeHead(&edge.outbound)
   }
 
+  /// The backend takes less than the client sends.
+  private func holdBack() {
+    request.clock.hold(at: loop.now)
+    setReading(false)
+  }
+
   /// The backend's queue is empty again: more of the body may come.
-  func backendDrained() { setReading(true) }
+  func backendDrained() {
+    request.clock.goOn(at: loop.now)
+    setReading(true)
+    if phase == .body && queuedBytes == 0 { expectBody() }
+  }
+
+  private func expectBody() { loop.setDeadline(self, request.clock.deadline(at: loop.now)) }
 
   /// Takes back what was asked of a backend; false if its answer has begun.
   func leaveBackend() -> Bool {
@@ -191,7 +205,8 @@ final class ClientConnection: StreamSource, RequestTaker {
   private func dropBody() {
     let isShort = (reader.bodyBytesLeft ?? .max) <= EdgeBounds.discardedBodyBytesMax
     guard isShort, request.keepsAlive, !request.awaitsContinue else { return closeAfterAnswer() }
-    expect(within: EdgeBounds.bodyStallSecondsMax)
+    request.clock.goOn(at: loop.now)
+    expectBody()
     setReading(true)
   }
 
@@ -247,7 +262,7 @@ final class ClientConnection: StreamSource, RequestTaker {
       expect(within: EdgeBounds.idleSecondsMax)
       goOn()
     case .body:
-      expect(within: EdgeBounds.bodyStallSecondsMax)
+      expectBody()
       backend?.setReading(true)
     default:
       loop.setDeadline(self, .never)

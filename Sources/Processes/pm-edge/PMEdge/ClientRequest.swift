@@ -19,13 +19,16 @@ struct ClientRequest {
   /// The client waits for `100 Continue` before it sends the body.
   var awaitsContinue = false
   var isAnswered = false
+  /// When its body is late.
+  var clock = BodyClock(at: .never)
   /// Where it ends cannot be told: the client may still be sending it.
   var isMalformed = false
 
   init() {}
 
-  init(_ head: RequestHead, id: RequestID, isDraining: Bool) {
+  init(_ head: RequestHead, id: RequestID, at now: Instant, isDraining: Bool) {
     hasBegun = true
+    clock = BodyClock(at: now)
     self.id = id
     isHead = head.method == .head
     isHTTP10 = head.isHTTP10

@@ -18,6 +18,10 @@ enum EdgeBounds {
   static let idleDrainSecondsMax: UInt64 = 3
   /// Without a byte of the body.
   static let bodyStallSecondsMax: UInt64 = 30
+  /// For a whole body, beside the time that its bytes take on the slowest link that is served.
+  static let bodySecondsMax: UInt64 = 600
+  /// The slowest link that is served: 64 kbit/s, a mobile network at its edge.
+  static let bodyBytesPerSecondMin: UInt64 = 8 * 1024
   /// Without the client reading a byte of the answer.
   static let answerStallSecondsMax: UInt64 = 60
   /// After a refusal: how long the rest of what the client sends is read, so that the answer is
@@ -33,6 +37,8 @@ enum EdgeBounds {
   static let challengeFileBytesMax = 1024
   /// Session tickets become unreadable after this time.
   static let ticketKeySecondsMax: UInt64 = 12 * 3600
+  /// What a pace gives at once, counted in seconds of it: an office that returns from lunch.
+  static let burstSecondsMax: UInt64 = 10
   /// Addresses whose requests are counted at once; the oldest idle ones are forgotten.
   static let trackedAddressesMax = 65_536
 }

@@ -33,8 +33,7 @@ final class EdgeFleet: Sendable {
   init(_ settings: EdgeSettings, _ paths: CertificatePaths) {
     self.settings = settings
     self.paths = paths
-    addresses = AddressTable(
-      connectionsPerAddressMax: settings.connectionsPerAddressMax, requests: settings.addressWindow)
+    addresses = AddressTable(settings)
     ticketKey = TicketKey()
   }
 

@@ -77,7 +77,11 @@ final class EdgeLoop {
     _ descriptor: consuming OwnedDescriptor, from address: InternetAddress, as entrance: Entrance
   ) {
     guard fleet.openClient() else { return }
-    guard addresses.open(address) else { return fleet.closeClient() }
+    // A proxy that is trusted opens connections for all its clients.
+    let isPaced = entrance == .https && !settings.trustedProxies.contains { $0.contains(address) }
+    guard addresses.open(address, at: events.now, isPaced: isPaced) else {
+      return fleet.closeClient()
+    }
     var session: TLSSession?
     if entrance == .https {
       guard let context = certificates.context, let opened = try? TLSSession(context, pipe) else {
@@ -154,6 +158,8 @@ enum Entrance {
 struct EdgeSettings: Sendable {
   var connectionsMax: Int
   var connectionsPerAddressMax: Int
+  var handshakesPerAddressPerSecond: Int
+  var keylessRequestsPerAddressPerSecond: Int
   var addressWindow: RequestWindow
   var jsonBodyBytesMax: Int
   var audioBodyBytesMax: Int
@@ -169,6 +175,8 @@ struct EdgeSettings: Sendable {
   init(_ configuration: Configuration) {
     connectionsMax = configuration.edge.connectionsMax
     connectionsPerAddressMax = configuration.edge.connectionsPerAddressMax
+    handshakesPerAddressPerSecond = configuration.edge.handshakesPerAddressPerSecond
+    keylessRequestsPerAddressPerSecond = configuration.edge.keylessRequestsPerAddressPerSecond
     addressWindow = configuration.limits.address
     jsonBodyBytesMax = configuration.limits.jsonBodyBytesMax
     audioBodyBytesMax = configuration.limits.audioBodyBytesMax

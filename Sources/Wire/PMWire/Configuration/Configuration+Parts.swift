@@ -53,6 +53,8 @@ extension EdgeLimits {
     [
       "threads": .integer(Int64(threads)), "connectionsMax": .integer(Int64(connectionsMax)),
       "connectionsPerAddressMax": .integer(Int64(connectionsPerAddressMax)),
+      "handshakesPerAddressPerSecond": .integer(Int64(handshakesPerAddressPerSecond)),
+      "keylessRequestsPerAddressPerSecond": .integer(Int64(keylessRequestsPerAddressPerSecond)),
       "trustedProxies": .array(trustedProxies.map { .string($0.text) }),
       "corsOrigins": .array(corsOrigins.map { .string($0) }),
     ]

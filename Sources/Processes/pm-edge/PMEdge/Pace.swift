@@ -1,0 +1,26 @@
+internal import PMSystem
+
+/// How often something may happen: `perSecond` times for good, and what a few seconds would give at
+/// once (the generic cell rate algorithm, ITU-T I.371).
+struct Pace: Sendable {
+  private let nanosecondsEach: UInt64
+
+  init(perSecond: Int) { nanosecondsEach = 1_000_000_000 / UInt64(max(1, perSecond)) }
+
+  /// How far one address is ahead of the pace: a single number, however much was admitted.
+  struct Account: Sendable {
+    private var paidUntil = Instant(nanoseconds: 0)
+
+    /// Counts one more, unless that is too many at once.
+    mutating func admits(_ pace: Pace, at now: Instant) -> Bool {
+      let start = max(paidUntil, now)
+      let burst = now.adding(seconds: EdgeBounds.burstSecondsMax)
+      let end = Instant(nanoseconds: start.nanoseconds &+ pace.nanosecondsEach)
+      guard end <= burst else { return false }
+      paidUntil = end
+      return true
+    }
+
+    func isIdle(at now: Instant) -> Bool { paidUntil <= now }
+  }
+}
