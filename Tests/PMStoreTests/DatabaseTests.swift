@@ -165,6 +165,24 @@ struct TransactionTests {
     #expect(database.logPages == 0)
     #expect(try FileIO.read(scratch.file("db"), bytesMax: 1 << 24).count > before + 40_000)
   }
+
+  @Test("After a checkpoint the log has its full size, and what it holds survives a crash")
+  func fullLog() throws {
+    let scratch = try Scratch()
+    let database = try open(scratch)
+    for row in 1...40 {
+      try database.execute("INSERT INTO item VALUES (\(row), zeroblob(5000))")
+      if row.isMultiple(of: 10) { try database.checkpoint() }
+      try scratch.copy("db", to: "copy")
+      try scratch.copy("db-wal", to: "copy-wal")
+      let survivor = try Database(path: scratch.file("copy"))
+      #expect(try survivor.integer("SELECT count(*) FROM item") == Int64(row))
+      try survivor.checkStructure()
+      if row >= 10 {
+        #expect(try FileIO.read(scratch.file("db-wal"), bytesMax: 1 << 24).count == 8 << 20)
+      }
+    }
+  }
 }
 
 struct StatementTests {

@@ -8,8 +8,11 @@ internal import CSQLite
   /// How long a statement waits for another connection's lock. Readers never block a writer of a
   /// write-ahead log, so only a foreign tool is ever waited for.
   private static let busyMillisecondsMax: Int32 = 1000
-  /// What stays of the log on disk after a checkpoint; a log that grew in a burst is cut back.
-  private static let logBytesMax = 32 << 20
+  /// What the log has on disk from its first checkpoint on, written full of zeros once: a commit
+  /// that only overwrites needs no new blocks and no entry in the journal of the file system, which
+  /// halves its cost. A log that grew beyond it is cut back.
+  private static let logBytesKept: Int64 = 8 << 20
+  private static let zeros = [UInt8](repeating: 0, count: 1 << 16)
 
   let handle: OpaquePointer
   /// Pages in the log after the last commit, of 4096 bytes each; 0 once they were moved.
@@ -33,7 +36,7 @@ internal import CSQLite
       // The owner of the connection checkpoints when nothing else is to do.
       try execute(
         "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=0")
-      try execute("PRAGMA journal_size_limit=\(Self.logBytesMax)")
+      try execute("PRAGMA journal_size_limit=\(Self.logBytesKept)")
       watchLog()
     }
   }
@@ -103,6 +106,28 @@ internal import CSQLite
     try check(
       unsafe sqlite3_wal_checkpoint_v2(handle, nil, SQLITE_CHECKPOINT_PASSIVE, nil, nil))
     logPages = 0
+    lengthenLog()
+  }
+
+  /// Writes zeros behind the end of the log, where nothing of it is and nothing is read from. If
+  /// that fails the log grows by its commits, as it does without.
+  private func lengthenLog() {
+    var file: UnsafeMutablePointer<sqlite3_file>?
+    // The library's own open file of the log, good while the connection is; only this thread is in
+    // the library with it.
+    let code = unsafe sqlite3_file_control(handle, "main", SQLITE_FCNTL_JOURNAL_POINTER, &file)
+    guard code == SQLITE_OK, let file = unsafe file, let calls = unsafe file.pointee.pMethods,
+      let size = unsafe calls.pointee.xFileSize, let write = unsafe calls.pointee.xWrite,
+      let sync = unsafe calls.pointee.xSync
+    else { return }
+    var end: Int64 = 0
+    guard unsafe size(file, &end) == SQLITE_OK, end < Self.logBytesKept else { return }
+    while end < Self.logBytesKept {
+      let count = min(Int64(Self.zeros.count), Self.logBytesKept - end)
+      guard unsafe write(file, Self.zeros, Int32(count), end) == SQLITE_OK else { return }
+      end += count
+    }
+    _ = unsafe sync(file, SQLITE_SYNC_NORMAL)
   }
 
   /// Looks through the whole structure; throws `.damaged` if it does not hold. Takes time in

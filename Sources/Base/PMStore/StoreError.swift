@@ -11,6 +11,11 @@ public enum StoreError: Error, Equatable, Sendable {
 
   /// A value broke a rule of its table; the file itself is sound.
   public var isConstraint: Bool { code & 0xFF == 19 }  // SQLITE_CONSTRAINT
+  /// For a rule that tables cannot express.
+  public static let brokenRule = StoreError.failed(code: 19)
+
+  /// Another connection has written since this one began to read.
+  public var isStale: Bool { code == 517 }  // SQLITE_BUSY_SNAPSHOT
 
   /// SQLite's result code, where there is one.
   public var code: Int32 {

@@ -28,3 +28,7 @@ public func startThread(
     throw SystemError(.thread, result)
   }
 }
+
+/// Lets threads run first that wait for the processor of the calling one; if none does, it goes on
+/// (sched_yield(2)).
+public func yieldThread() { sched_yield() }

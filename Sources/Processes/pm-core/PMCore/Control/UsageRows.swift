@@ -26,27 +26,65 @@ struct UsageRow {
   var totalMilliseconds: Int64?
 }
 
-/// Reads lines in the order of time.
+/// Reads lines in the order of their ids, which is that of time, as they are at one instant. The
+/// file has them in the order of their ends, so they are sorted, one stretch of ids after another.
 final class UsageRows {
-  private let statement: Statement
+  /// Rows that a stretch has at least, if there are as many: more would take more memory at once,
+  /// fewer would look more often through what a long request or a step of the clock has spread.
+  static let sortedRowsMin = 16_384
 
+  private let statement: Statement
+  private let stretch: Statement
+  /// Where the stretch that is read ends, and where the last one will.
+  private var (reached, end): (UInt128, UInt128)
+
+  /// The connection has a transaction open from here on.
   init(
-    _ database: Database, from first: RequestID, to end: WallTime, key: Int64?
+    _ database: Database, from first: RequestID, to end: WallTime, key: Int64?,
+    sortedRowsMin: Int = sortedRowsMin
   ) throws(StoreError) {
+    let isWanted = "id >= ?1 AND id < ?2 \(key == nil ? "" : "AND key = ?3")"
     statement = try database.prepare(
       """
       SELECT id, key, model, route, state, reserved_nano_euro, price, price_table, fresh_tokens,
         cached_tokens, output_tokens, audio_milliseconds, audio_bytes, cost_nano_euro, usage_source,
         flags, status, first_byte_milliseconds, total_milliseconds
-      FROM request WHERE id >= ?1 AND id < ?2 \(key == nil ? "" : "AND key = ?3") ORDER BY id
+      FROM \(LedgerSchema.endedRanges) WHERE \(isWanted)
+      UNION ALL
+      SELECT id, key, model, route, \(RequestState.reserved.rawValue), reserved_nano_euro, price,
+        price_table, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
+      FROM reservation WHERE \(isWanted)
+      ORDER BY id
       """)
-    try statement.bind(1, blob: first.bits)
-    try statement.bind(2, blob: RequestID.lowest(at: end).bits)
     if let key { try statement.bind(3, key) }
+    // The rows of these spans alone are as many, and none of them is beyond.
+    stretch = try database.prepare(
+      """
+      SELECT highest FROM
+        (SELECT highest, sum(last - first + 1) OVER (ORDER BY highest) AS sum
+          FROM span WHERE lowest >= ?1)
+      WHERE sum >= \(sortedRowsMin) ORDER BY highest LIMIT 1
+      """)
+    (reached, self.end) = (first.bits, RequestID.lowest(at: end).bits)
+    try database.execute("BEGIN")
+    try readStretch()
+  }
+
+  private func readStretch() throws(StoreError) {
+    try stretch.bind(1, blob: reached)
+    let last = try stretch.step() ? stretch.bits(0) : nil
+    stretch.reset()
+    statement.reset()
+    try statement.bind(1, blob: reached)
+    reached = last.map { $0 < end ? $0 + 1 : end } ?? end
+    try statement.bind(2, blob: reached)
   }
 
   func next() throws(StoreError) -> UsageRow? {
-    guard try statement.step() else { return nil }
+    while try !statement.step() {
+      guard reached < end else { return nil }
+      try readStretch()
+    }
     guard let bits = statement.bits(0),
       let state = RequestState(rawValue: UInt8(truncatingIfNeeded: statement.integer(4))),
       let source = Usage.Source(rawValue: UInt8(truncatingIfNeeded: statement.integer(14)))

@@ -40,17 +40,9 @@ extension LedgerContents {
   /// Charges the whole reservation of every request without an end.
   private static func unsettleOpen(_ database: Database) throws(StoreError) -> Int {
     try database.transaction { () throws(StoreError) in
-      let sql = """
-        \(LedgerWriter.unsettle) WHERE state = 0 AND id >=
-          ifnull((SELECT value FROM setting WHERE name = ?1), x'')
-        """
-      let update = try database.prepare(sql)
-      try update.bind(1, text: LedgerMark.openFloor.rawValue)
-      try update.run()
+      try database.execute(LedgerWriter.unsettle)
       let count = database.changedRows
-      let delete = try database.prepare("DELETE FROM setting WHERE name = ?1")
-      try delete.bind(1, text: LedgerMark.openFloor.rawValue)
-      try delete.run()
+      try database.execute("DELETE FROM reservation")
       return count
     }
   }
@@ -144,15 +136,17 @@ struct RecentAdmissions {
   /// At most so many are read: with more in one window, the oldest are forgotten.
   static let rowsMax = 200_000
 
-  /// Oldest first.
+  /// Oldest first. Before the ledger is open to requests, all have ended.
   private(set) var admissions: [(key: Int64, at: WallTime)] = []
 
   init(_ database: Database, since time: WallTime) throws(StoreError) {
     let rows = try database.prepare(
       """
-      SELECT id, key FROM request WHERE id >= ?1 ORDER BY id DESC LIMIT \(Self.rowsMax)
+      SELECT id, key FROM \(LedgerSchema.endedRanges)
+      WHERE id >= ?1 AND id < ?2 ORDER BY id DESC LIMIT \(Self.rowsMax)
       """)
     try rows.bind(1, blob: RequestID.lowest(at: time).bits)
+    try rows.bind(2, blob: UInt128.max)
     while try rows.step() {
       guard let bits = rows.bits(0) else { throw .damaged }
       admissions.append((rows.integer(1), RequestID(bits).time))

@@ -9,9 +9,21 @@ enum LedgerSchema {
     applicationID: 0x504D_4C31,  // "PML1"
     steps: [first])
 
-  /// `request` carries no references: its columns are written from tables in memory that were read
-  /// from here, and a look-up for each would double the work of a commit. Its key sorts by time, so
-  /// inserts and the updates that follow touch the last pages only, and a period is a range.
+  /// Rows of `ended` among which are all with an id from ?1 on and below ?2; the caller compares
+  /// the ids themselves.
+  static let endedRanges = """
+    (SELECT first, last FROM span WHERE highest >= ?1 AND lowest < ?2
+      UNION ALL SELECT ifnull(max(last), 0) + 1, \(Int64.max) FROM span) AS range
+      CROSS JOIN ended ON ended.row BETWEEN range.first AND range.last
+    """
+
+  /// A request is a row of `reservation` until it has ended, and then one of `ended`; `request` has
+  /// both. So a commit touches one page of each: the first is small, the second only grows at its
+  /// end, in the order of ends. For each thousand of its rows, `span` knows their lowest and
+  /// highest id, by which a period is found whatever the clock did.
+  ///
+  /// They carry no references: their columns are written from tables in memory that were read from
+  /// here, and a look-up for each would double the work of a commit.
   private static let first = """
     CREATE TABLE setting (name TEXT NOT NULL PRIMARY KEY, value ANY) STRICT, WITHOUT ROWID;
 
@@ -66,8 +78,19 @@ enum LedgerSchema {
     CREATE TRIGGER price_stays BEFORE DELETE ON price
       BEGIN SELECT raise(ABORT, 'a price is never deleted'); END;
 
-    CREATE TABLE request (
-      id BLOB NOT NULL PRIMARY KEY,
+    CREATE TABLE reservation (
+      slot INTEGER PRIMARY KEY,
+      id BLOB NOT NULL,
+      key INTEGER NOT NULL,
+      model INTEGER NOT NULL,
+      route INTEGER NOT NULL,
+      reserved_nano_euro INTEGER,
+      price INTEGER NOT NULL,
+      price_table INTEGER NOT NULL
+    ) STRICT;
+    CREATE TABLE ended (
+      row INTEGER PRIMARY KEY,
+      id BLOB NOT NULL,
       key INTEGER NOT NULL,
       model INTEGER NOT NULL,
       route INTEGER NOT NULL,
@@ -86,7 +109,22 @@ enum LedgerSchema {
       status INTEGER,
       first_byte_milliseconds INTEGER,
       total_milliseconds INTEGER
-    ) STRICT, WITHOUT ROWID;
+    ) STRICT;
+    CREATE TABLE span (
+      first INTEGER PRIMARY KEY,
+      last INTEGER NOT NULL,
+      lowest BLOB NOT NULL,
+      highest BLOB NOT NULL
+    ) STRICT;
+    CREATE VIEW request AS
+      SELECT id, key, model, route, state, reserved_nano_euro, price, price_table, fresh_tokens,
+        cached_tokens, output_tokens, audio_milliseconds, audio_bytes, cost_nano_euro,
+        usage_source, flags, status, first_byte_milliseconds, total_milliseconds
+      FROM ended
+      UNION ALL
+      SELECT id, key, model, route, 0, reserved_nano_euro, price, price_table, NULL, NULL, NULL,
+        NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
+      FROM reservation;
 
     CREATE TABLE audit (
       row INTEGER PRIMARY KEY,
@@ -105,8 +143,6 @@ enum LedgerSchema {
 enum LedgerMark: String, Sendable {
   /// Which pepper the digests are under.
   case pepper
-  /// No request that is under way has a smaller id.
-  case openFloor = "open_floor"
   /// Written whenever the ledger was healed, to learn whether it takes writes again.
   case healedAt = "healed_at"
 }

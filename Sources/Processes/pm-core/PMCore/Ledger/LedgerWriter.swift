@@ -7,20 +7,32 @@ final class LedgerWriter {
   let database: Database
   private let begin: Statement
   private let commit: Statement
-  private let insert: Statement
-  private let update: Statement
+  private let reserve: Statement
+  private let free: Statement
+  private let end: Statement
+  private let endSpan: Statement
   private let markUse: Statement
-  private let lowerFloor: Statement
-  /// Requests that are under way, to know how far back a start must look after a crash.
-  private var open: Set<UInt128> = []
-  /// No smaller id is under way, as the file has it.
-  private var floor: UInt128?
+  private let look: Statement
+  /// What `reservation` holds, so that an end needs no search.
+  private var open = OpenRequests()
+  /// Rows of `ended` that no `span` covers yet.
+  private var span = EndedSpan(first: 1)
 
-  /// Ends a request whose end is not known: its whole reservation is charged.
+  /// Ends requests whose end is not known: their whole reservations are charged.
   static let unsettle = """
-    UPDATE request SET state = \(RequestState.unsettled.rawValue),
-      cost_nano_euro = reserved_nano_euro, usage_source = \(Usage.Source.reservation.rawValue),
-      flags = CASE WHEN reserved_nano_euro IS NULL THEN \(Usage.Flags.unpriced.rawValue) ELSE 0 END
+    INSERT INTO ended (id, key, model, route, state, reserved_nano_euro, price, price_table,
+      cost_nano_euro, usage_source, flags)
+    SELECT id, key, model, route, \(RequestState.unsettled.rawValue), reserved_nano_euro, price,
+      price_table, reserved_nano_euro, \(Usage.Source.reservation.rawValue),
+      CASE WHEN reserved_nano_euro IS NULL THEN \(Usage.Flags.unpriced.rawValue) ELSE 0 END
+    FROM reservation
+    """
+  private static let release = """
+    INSERT INTO ended (id, key, model, route, state, reserved_nano_euro, price, price_table,
+      cost_nano_euro, flags)
+    SELECT id, key, model, route, \(RequestState.released.rawValue), reserved_nano_euro, price,
+      price_table, 0, \(Usage.Flags.notSent.rawValue)
+    FROM reservation
     """
 
   /// Opens a ledger that is brought forward already.
@@ -28,89 +40,88 @@ final class LedgerWriter {
     database = try Database(path: path)
     begin = try database.prepare("BEGIN IMMEDIATE")
     commit = try database.prepare("COMMIT")
-    insert = try database.prepare(
+    reserve = try database.prepare(
+      "INSERT INTO reservation VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")
+    free = try database.prepare("DELETE FROM reservation WHERE slot = ?1")
+    end = try database.prepare(
       """
-      INSERT INTO request (id, key, model, route, state, reserved_nano_euro, price, price_table)
-      VALUES (?1, ?2, ?3, ?4, \(RequestState.reserved.rawValue), ?5, ?6, ?7)
+      INSERT INTO ended VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15,
+        ?16, ?17, ?18, ?19, ?20)
       """)
-    update = try database.prepare(
-      """
-      UPDATE request SET state = ?2, fresh_tokens = ?3, cached_tokens = ?4, output_tokens = ?5,
-        audio_milliseconds = ?6, audio_bytes = ?7, cost_nano_euro = ?8, usage_source = ?9,
-        flags = ?10, status = ?11, first_byte_milliseconds = ?12, total_milliseconds = ?13
-      WHERE id = ?1 AND state = \(RequestState.reserved.rawValue)
-      """)
+    endSpan = try database.prepare("INSERT INTO span VALUES (?1, ?2, ?3, ?4)")
     markUse = try database.prepare("UPDATE key SET last_used_day = ?2 WHERE row = ?1")
-    lowerFloor = try database.prepare(
-      """
-      INSERT INTO setting (name, value) VALUES ('\(LedgerMark.openFloor.rawValue)', ?1)
-      ON CONFLICT (name) DO UPDATE SET value = min(value, excluded.value)
-      """)
+    look = try database.prepare("SELECT 1 FROM sqlite_schema")
+    try read()
   }
 
   /// Writes a batch in one transaction; when this returns it is on disk.
   func write(_ operations: [LedgerOperation]) throws(StoreError) {
     try transaction { () throws(StoreError) in
-      var lowest = floor ?? .max
       for operation in operations {
         switch operation {
-        case .reserve(let row, _):
-          try reserve(row)
-          lowest = min(lowest, row.id.bits)
-        case .settle(let row, _): try settle(row)
+        case .reserve(let row, _): try write(row)
+        case .settle(let row, _): try write(row)
         case .use(let use):
           try markUse.bind(1, use.key)
           try markUse.bind(2, Int64(use.day))
           try markUse.run()
         }
       }
-      // Once for a run, and again only if the clock went back.
-      if lowest != floor ?? .max { try writeFloor(lowest) }
-    }
-    for operation in operations {
-      switch operation {
-      case .reserve(let row, _):
-        open.insert(row.id.bits)
-        floor = min(floor ?? .max, row.id.bits)
-      case .settle(let row, _): open.remove(row.id.bits)
-      case .use: break
-      }
     }
   }
 
-  private func reserve(_ row: ReservationRow) throws(StoreError) {
-    try insert.bind(1, blob: row.id.bits)
-    try insert.bind(2, row.key)
-    try insert.bind(3, Int64(row.model.row))
-    try insert.bind(4, Int64(row.route.rawValue))
-    try insert.bind(5, row.reservedNanoEuro)
-    try insert.bind(6, Int64(row.price))
-    try insert.bind(7, Int64(row.priceTable))
-    try insert.run()
+  private func write(_ row: ReservationRow) throws(StoreError) {
+    let slot = try open.add(row)
+    try reserve.bind(1, slot)
+    try reserve.bind(2, blob: row.id.bits)
+    try reserve.bind(3, row.key)
+    try reserve.bind(4, Int64(row.model.row))
+    try reserve.bind(5, Int64(row.route.rawValue))
+    try reserve.bind(6, row.reservedNanoEuro)
+    try reserve.bind(7, Int64(row.price))
+    try reserve.bind(8, Int64(row.priceTable))
+    try reserve.run()
   }
 
-  private func settle(_ row: SettlementRow) throws(StoreError) {
-    try update.bind(1, blob: row.id.bits)
-    try update.bind(2, Int64(row.state.rawValue))
-    try update.bind(3, row.usage.fresh)
-    try update.bind(4, row.usage.cached)
-    try update.bind(5, row.usage.output)
-    try update.bind(6, row.usage.audioMilliseconds)
-    try update.bind(7, row.usage.bytes)
-    try update.bind(8, row.costNanoEuro)
-    try update.bind(9, Int64(row.usage.source.rawValue))
+  private func write(_ row: SettlementRow) throws(StoreError) {
+    // It has ended already.
+    guard let (slot, reserved) = open.remove(row.id.bits) else { return }
+    try free.bind(1, slot)
+    try free.run()
+    try end.bind(1, span.next)
+    try end.bind(2, blob: row.id.bits)
+    try end.bind(3, reserved.key)
+    try end.bind(4, Int64(reserved.model.row))
+    try end.bind(5, Int64(reserved.route.rawValue))
+    try end.bind(6, Int64(row.state.rawValue))
+    try end.bind(7, reserved.reservedNanoEuro)
+    try end.bind(8, Int64(reserved.price))
+    try end.bind(9, Int64(reserved.priceTable))
+    try end.bind(10, row.usage.fresh)
+    try end.bind(11, row.usage.cached)
+    try end.bind(12, row.usage.output)
+    try end.bind(13, row.usage.audioMilliseconds)
+    try end.bind(14, row.usage.bytes)
+    try end.bind(15, row.costNanoEuro)
+    try end.bind(16, Int64(row.usage.source.rawValue))
     var flags = row.usage.flags
     if row.isAboveReservation { flags.insert(.aboveReservation) }
-    try update.bind(10, Int64(flags.rawValue))
-    try update.bind(11, Int64(row.status))
-    try update.bind(12, row.firstByteMilliseconds.map { Int64($0) })
-    try update.bind(13, Int64(row.totalMilliseconds))
-    try update.run()
+    try end.bind(17, Int64(flags.rawValue))
+    try end.bind(18, Int64(row.status))
+    try end.bind(19, row.firstByteMilliseconds.map { Int64($0) })
+    try end.bind(20, Int64(row.totalMilliseconds))
+    try end.run()
+    span.add(row.id.bits)
+    if span.isFull { try write(span) }
   }
 
-  private func writeFloor(_ id: UInt128) throws(StoreError) {
-    try lowerFloor.bind(1, blob: id)
-    try lowerFloor.run()
+  private func write(_ full: EndedSpan) throws(StoreError) {
+    try endSpan.bind(1, full.first)
+    try endSpan.bind(2, full.next - 1)
+    try endSpan.bind(3, blob: full.lowest)
+    try endSpan.bind(4, blob: full.highest)
+    try endSpan.run()
+    span = EndedSpan(first: full.next)
   }
 
   /// Writes a set of changes in a transaction of its own, so that it cannot fail with requests, nor
@@ -123,51 +134,62 @@ final class LedgerWriter {
 
   private func transaction(_ body: () throws(StoreError) -> Void) throws(StoreError) {
     do {
-      try begin.run()
+      try beginWriting()
       try body()
       try commit.run()
     } catch {
       database.rollBack()
+      // What a broken rule undid may be in memory; after any other failure this object is not used.
+      if error.isConstraint { try read() }
       throw error
     }
   }
 
-  /// Moves the log into the file, and notes from where a start after a crash has to look.
-  func checkpoint() throws(StoreError) {
-    let oldest = open.min()
-    if oldest != floor {
-      let change = try database.prepare(
-        oldest == nil
-          ? "DELETE FROM setting WHERE name = ?1" : "UPDATE setting SET value = ?2 WHERE name = ?1")
-      try change.bind(1, text: LedgerMark.openFloor.rawValue)
-      if let oldest { try change.bind(2, blob: oldest) }
-      try change.run()
-      floor = oldest
+  private func beginWriting() throws(StoreError) {
+    do {
+      try begin.run()
+    } catch {
+      guard error.isStale else { throw error }
+      // Another program has written.
+      try read()
+      try begin.run()
     }
-    try database.checkpoint()
   }
 
-  /// Takes over from a connection that failed: gives every request the end that its failed
-  /// operation left open, and proves that the file takes writes.
-  func heal(
-    _ stranded: [StrandedRequest], from failed: LedgerWriter?, at time: WallTime
-  ) throws(StoreError) {
-    if let failed { (open, floor) = (failed.open, failed.floor) }
+  /// Takes up what the file says, and stays a reader of it from here on: a reader that begins to
+  /// write takes one lock, and everything else would take three, in six system calls.
+  private func read() throws(StoreError) {
+    look.reset()
+    _ = try look.step()
+    open = try OpenRequests(database)
+    span = try EndedSpan(database)
+  }
+
+  /// Moves the log into the file.
+  func checkpoint() throws(StoreError) {
+    // A reader keeps the log from being written anew.
+    look.reset()
+    try database.checkpoint()
+    _ = try look.step()
+  }
+
+  /// Gives every request the end that a failed operation left open, and proves that the file takes
+  /// writes.
+  func heal(_ stranded: [StrandedRequest], at time: WallTime) throws(StoreError) {
     try transaction { () throws(StoreError) in
-      let unsettle = try database.prepare("\(Self.unsettle) WHERE id = ?1 AND state = 0")
-      let release = try database.prepare(
-        """
-        UPDATE request SET state = \(RequestState.released.rawValue), cost_nano_euro = 0,
-          flags = \(Usage.Flags.notSent.rawValue) WHERE id = ?1 AND state = 0
-        """)
+      let unsettle = try database.prepare("\(Self.unsettle) WHERE slot = ?1")
+      let release = try database.prepare("\(Self.release) WHERE slot = ?1")
       for request in stranded {
+        guard let (slot, _) = open.remove(request.id) else { continue }
         let statement = request.wasSent ? unsettle : release
-        try statement.bind(1, blob: request.id)
+        try statement.bind(1, slot)
         try statement.run()
+        try free.bind(1, slot)
+        try free.run()
       }
       try LedgerChange.putMark(.healedAt, Array(String(time.microseconds).utf8)).write(to: database)
     }
-    for request in stranded { open.remove(request.id) }
+    span = try EndedSpan(database)
   }
 }
 
