@@ -51,7 +51,9 @@ final class EdgeLoop {
   private func makeListener(
     _ descriptor: consuming OwnedDescriptor, as entrance: Entrance
   ) -> ListenSource {
-    ListenSource(
+    // Whatever is accepted inherits it, which saves a call for each connection.
+    if entrance != .probe { TCPSocket.disableDelay(descriptor) }
+    return ListenSource(
       consume descriptor, in: events, onExhausted: { Log.write(.edge(.descriptorsExhausted)) }
     ) { [unowned self] connection, address in
       accept(connection, from: address, as: entrance)
@@ -89,7 +91,6 @@ final class EdgeLoop {
       }
       session = opened
     }
-    if entrance != .probe { TCPSocket.disableDelay(descriptor) }
     let client = ClientConnection(
       consume descriptor, from: address, as: entrance, session: session, of: self)
     do {
