@@ -108,7 +108,7 @@ let package = Package(
       name: "privatemode-proxy-standin", dependencies: ["VendorStandIn"],
       path: "Tests/Support/privatemode-proxy-standin", swiftSettings: strict),
     .target(
-      name: "VendorStandIn", dependencies: ["CLinux", "COpenSSL"],
+      name: "VendorStandIn", dependencies: ["CLinux", "COpenSSL", "PMSystem"],
       path: "Tests/Support/VendorStandIn", exclude: ["README.md"], swiftSettings: strict),
     .executableTarget(
       name: "pm-child-standin", dependencies: ["ChildStandIn"],
@@ -118,6 +118,9 @@ let package = Package(
       path: "Tests/Support/ChildStandIn", exclude: ["README.md"], swiftSettings: strict),
     .target(
       name: "Seeded", path: "Tests/Support/Seeded", exclude: ["README.md"], swiftSettings: strict),
+    .target(
+      name: "Scratch", dependencies: ["PMSystem"], path: "Tests/Support/Scratch",
+      exclude: ["README.md"], swiftSettings: strict),
     tests("PMSystemTests", ["PMSystem", "Seeded"]),
     tests("PMJSONTests", ["PMJSON", "Seeded"]),
     tests("PMHTTPTests", ["PMHTTP", "PMSystem", "Seeded"]),
@@ -133,9 +136,10 @@ let package = Package(
     tests("PMAttestTests", ["PMAttest", "PMJSON", "PMSystem"], fixtures: ["Fixtures"]),
     tests("TidyTests", []),
     tests("PMCryptoTests", ["PMCrypto"]),
-    tests("PMStoreTests", ["PMStore", "PMSystem"]),
+    tests("PMStoreTests", ["PMStore", "PMSystem", "Scratch"]),
     tests(
-      "PMCoreTests", ["PMCore", "PMWire", "PMStore", "PMCrypto", "PMJSON", "PMSystem"]),
+      "PMCoreTests",
+      ["PMCore", "PMWire", "PMStore", "PMCrypto", "PMJSON", "PMSystem", "Scratch"]),
     tests("PMAdminTests", ["PMAdmin", "PMCrypto", "PMHTTP", "PMJSON", "PMSystem", "PMWire"]),
   ]
 )

@@ -5,6 +5,8 @@ import pytest
 
 from appliance import Appliance
 
+ID_CHARACTERS_MAX = 60
+
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "slow: waits for a deadline of ten seconds or more")
@@ -17,6 +19,12 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if "vendor_conformance" not in item.nodeid:
             item.add_marker(skip)
+
+
+def pytest_make_parametrize_id(val):
+    """Long values are named by how they begin."""
+    if isinstance(val, (str, bytes)) and len(val) > ID_CHARACTERS_MAX:
+        return f"{val[:ID_CHARACTERS_MAX]!r} of {len(val)}"
 
 
 @pytest.fixture(scope="module")

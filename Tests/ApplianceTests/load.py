@@ -9,7 +9,7 @@ from streaming import Stream, content
 
 JOIN_SECONDS_MAX = 60
 # A client notices the end of its connection so long after it.
-NOTICE_SECONDS = 0.1
+NOTICE_SECONDS = 0.5
 
 
 @dataclass

@@ -1,6 +1,11 @@
 """Requests and answers as bytes, for what no client library sends."""
 import json
+import select
+import ssl
+import time
 from dataclasses import dataclass
+
+EXCHANGE_SECONDS_MAX = 60
 
 
 @dataclass
@@ -38,6 +43,38 @@ def answers(data):
             body, data = data[:length], data[length:]
         found.append(RawAnswer(status, headers, body))
     return found
+
+
+def exchange_both_ways(connection, data, deaf_seconds=0.0):
+    """Sends `data` and reads what comes meanwhile, to the end of the connection; in one thread, for
+    a TLS connection bears no second. Reads nothing at first, for `deaf_seconds`. The other side may
+    end the connection before it has taken everything."""
+    began, said, sent = time.monotonic(), [], 0
+    connection.settimeout(0)
+    while True:
+        age = time.monotonic() - began
+        assert age < EXCHANGE_SECONDS_MAX, f"sent {sent} of {len(data)} bytes"
+        is_listening = age >= deaf_seconds
+        select.select([connection] if is_listening else [],
+                      [connection] if sent < len(data) else [], [], 0.1)
+        if sent < len(data):
+            try:
+                sent += connection.send(data[sent:sent + 16384])
+            except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+                pass
+            except OSError:
+                sent = len(data)  # It takes no more; what it said can still be read.
+        if not is_listening:
+            continue
+        try:
+            part = connection.recv(65536)
+        except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            continue
+        except OSError:
+            part = b""
+        if not part:
+            return b"".join(said)
+        said.append(part)
 
 
 def unchunked(data):

@@ -218,7 +218,7 @@ def test_a_core_that_hangs_holds_a_page_a_bounded_time(appliance, browser):
         start = time.monotonic()
         answer = browser.get("/admin")
         assert answer.status == 502 and b"Nothing was changed." in answer.body
-        assert time.monotonic() - start < 15
+        assert time.monotonic() - start < 25
         assert browser.get("/admin/about").status == 200
     finally:
         os.kill(core, signal.SIGCONT)

@@ -9,7 +9,7 @@ import pytest
 
 from appliance import chat_body, free_ports, read_all
 from played_vendor import STREAM_HEAD, WHOLE, Pair, PlayedVendor, chunk, whole
-from raw import RawAnswer, answers, request
+from raw import RawAnswer, answers, exchange_both_ways, request
 from samples import FORM_TYPE, form
 from vendor_process import wait_for
 
@@ -177,8 +177,10 @@ def test_long_answer_left_after_output_is_charged(pair, vendor, length):
                STREAM_HEAD.replace(b"text/event-stream", b"application/json") + chunk(body))
     before = len(pair.rows())
     with pair.begin(receive_bytes=4096) as connection:
+        read = 0
+        while read < 200_000:
+            read += len(connection.recv(1000))
         time.sleep(0.5)
-        assert connection.recv(1000)
     row, = new_rows(pair, before, 1)
     assert row["completion_tokens"] > 10_000
     assert {"unknown", "partial", "client_gone"} <= set(row["flags"].split())
@@ -186,7 +188,7 @@ def test_long_answer_left_after_output_is_charged(pair, vendor, length):
 
 @pytest.mark.parametrize("fields", [
     {"max_tokens": 2**63 - 1}, {"n": 2**63 - 1}, {"n": 2**40, "max_tokens": 2**40},
-    {"max_tokens": -5}, {"max_tokens": 0}])
+    {"max_tokens": -5}, {"max_tokens": 0}], ids=repr)
 def test_absurd_wishes_reserve_something(pair, fields):
     before = len(pair.rows())
     with pair.begin(**fields) as connection:
@@ -194,7 +196,7 @@ def test_absurd_wishes_reserve_something(pair, fields):
     row, = new_rows(pair, before, 1)
     with pair.begin(max_tokens=16) as connection:
         read_answer(connection)
-    plain = pair.rows()[-1]
+    _, plain = new_rows(pair, before, 2)
     assert row["reserved_nano_euro"] > 100 * plain["reserved_nano_euro"]
 
 
@@ -255,11 +257,15 @@ def test_whole_answers_that_take_long_make_no_failing_vendor(pair, vendor):
 
 
 def test_no_vendor_is_told_at_once(closed):
+    """A connect that is refused is not waited for: that would take two seconds each time."""
     for text in ("hello", "x" * 300_000):
-        began = time.monotonic()
-        with closed.begin(text=text) as connection:
-            assert read_answer(connection).error["code"] == "vendor_starting"
-        assert time.monotonic() - began < 2
+        times = []
+        while not times or min(times) >= 2 and len(times) < 5:
+            began = time.monotonic()
+            with closed.begin(text=text) as connection:
+                assert read_answer(connection).error["code"] == "vendor_starting"
+            times.append(time.monotonic() - began)
+        assert min(times) < 2, times
     assert all(row["state"] == "released" for row in closed.rows())
 
 
@@ -272,24 +278,16 @@ def test_reset_during_an_upload(pair, vendor):
     vendor.act = act
     body = json.dumps(chat_body("x" * 4 * MIB)).encode()
     with pair.connect() as connection:
-        def send():
-            try:
-                connection.sendall(pair.head(len(body)) + body)
-            except OSError:
-                pass
-
-        sender = threading.Thread(target=send)
-        sender.start()
-        assert read_answer(connection).error["code"] == "vendor_connection_lost"
-        connection.close()
-        sender.join()
+        said = exchange_both_ways(connection, pair.head(len(body)) + body)
+    answer, = answers(said)
+    assert answer.error["code"] == "vendor_connection_lost"
     vendor.act = vendor.answer_well
     with pair.begin() as connection:
         assert read_answer(connection).status == 200
 
 
 @pytest.mark.parametrize("end", [
-    chunk(DONE), chunk(DONE) + chunk(EVENT) * 1000 + b"0\r\n\r\n"])
+    chunk(DONE), chunk(DONE) + chunk(EVENT) * 1000 + b"0\r\n\r\n"], ids=["cut", "goes on"])
 def test_stream_that_said_its_end_is_whole(pair, vendor, end):
     vendor.say(STREAM_HEAD + chunk(EVENT) + chunk(USAGE_EVENT), end)
     before = len(pair.rows())
@@ -304,7 +302,8 @@ def test_stream_that_said_its_end_is_whole(pair, vendor, end):
 
 @pytest.mark.parametrize("usage", [
     '"prompt_tokens":%s,"completion_tokens":%s' % ("9" * 18, "9" * 18),
-    '"seconds":' + "9" * 18, ",".join(['"cache_read_input_tokens":' + "9" * 18] * 80)])
+    '"seconds":' + "9" * 18, ",".join(['"cache_read_input_tokens":' + "9" * 18] * 80)],
+    ids=["tokens", "seconds", "eighty times cached"])
 def test_absurd_usage_ends_nothing(pair, vendor, usage):
     vendor.say(whole(b'{"choices":[],"usage":{%s}}' % usage.encode()))
     with pair.begin() as connection:
@@ -332,14 +331,11 @@ def test_client_that_asks_and_does_not_read_is_not_read(pair):
 def test_pipelined_requests_are_all_answered(pair):
     """Also those that waited for the client to read."""
     count = 6000
+    data = request("GET", "/health") * (count - 1) + request(
+        "GET", "/health", "Connection: close")
     with pair.connect(receive_bytes=32768) as connection:
-        data = request("GET", "/health") * count
-        sender = threading.Thread(target=connection.sendall, args=(data,))
-        sender.start()
-        time.sleep(0.5)
-        file = connection.makefile("rb")
-        assert [read_next(file)[0] for _ in range(count)] == [200] * count
-        sender.join()
+        said = exchange_both_ways(connection, data, deaf_seconds=0.5)
+    assert [answer.status for answer in answers(said)] == [200] * count
 
 
 @pytest.mark.slow

@@ -232,6 +232,6 @@ def test_vendor_that_does_not_read_stops_its_client(appliance, vendor, key):
             assert sender.is_alive(), "49 MiB went somewhere"
         finally:
             os.kill(pid, signal.SIGCONT)
-        sender.join(30)
+        sender.join(60)
     assert said[0][0].status == 200
     assert memory.growth < GROWTH_BYTES_MAX

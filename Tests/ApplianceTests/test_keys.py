@@ -154,14 +154,13 @@ def test_file_is_reloaded_without_a_restart(appliance, keys_file):
     connection = appliance.https_connection()
     assert information(appliance, PLAIN, connection=connection).status == 200
     write(keys_file, old[1:] + [{"key_id": "added", "key_hash": sha256(added)}])
-    time.sleep(RELOAD_SECONDS)
+    wait_for(lambda: information(appliance, added).status == 200)
     assert information(appliance, added, connection=connection).json["key_id"] == "added"
     assert information(appliance, PLAIN, connection=connection).status == 401
     assert information(appliance, GUIDE, connection=connection).status == 200
     connection.close()
     write(keys_file, old)
-    time.sleep(RELOAD_SECONDS)
-    assert information(appliance, PLAIN).status == 200
+    wait_for(lambda: information(appliance, PLAIN).status == 200)
     assert information(appliance, added).status == 401
     assert appliance.pids() == pids
 
@@ -185,12 +184,11 @@ def test_file_that_is_gone_switches_its_keys_off(appliance, keys_file, key):
     keys_file.unlink()
     time.sleep(2)
     assert information(appliance, PLAIN).status == 200
-    wait_for(lambda: information(appliance, PLAIN).status == 401, 7)
+    wait_for(lambda: information(appliance, PLAIN).status == 401)
     assert information(appliance, key.secret).status == 200
     assert information(appliance, ENVIRONMENT_KEYS[0]).status == 200
     write(keys_file, good)
-    time.sleep(RELOAD_SECONDS)
-    assert information(appliance, PLAIN).status == 200
+    wait_for(lambda: information(appliance, PLAIN).status == 200)
 
 
 # Life of a key

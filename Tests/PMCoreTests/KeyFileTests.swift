@@ -2,6 +2,7 @@ import PMCrypto
 import PMJSON
 import PMSystem
 import PMWire
+import Scratch
 import Testing
 
 @testable import PMCore

@@ -1,4 +1,5 @@
 import PMSystem
+import Scratch
 import Testing
 
 @testable import PMStore

@@ -7,7 +7,7 @@ enum Rule: String, CaseIterable, Sendable {
   case longFile = "long-file"
   case longFunction = "long-function"
   case longLine = "long-line"
-  case dead, todo, names
+  case dead, unused, copy, tables, todo, names
   case topLevel = "top-level"
 
   /// True if one reason may stand for a whole file.
@@ -15,7 +15,8 @@ enum Rule: String, CaseIterable, Sendable {
   /// True if a comment in the code may make an exception.
   var mayBeAllowed: Bool {
     switch self {
-    case .layers, .main, .shim, .textInError, .topLevel, .todo, .pages: false
+    case .layers, .main, .shim, .textInError, .topLevel, .todo, .pages, .tables: false
+    case .copy, .unused: false
     default: true
     }
   }

@@ -111,6 +111,110 @@ import Testing
     #expect(TextRules.dead(TreeFile("Tests/A.swift", idle)).map(\.line) == [1])
   }
 
+  private func unused(_ text: String, beside other: String = "") -> [Int] {
+    let tree = Tree(files: [
+      swift("PMAdmin", text), TreeFile("Sources/Base/PMSystem/B.swift", other),
+    ])
+    return UnusedRules.unused(tree).filter { $0.path.hasSuffix("A.swift") }.map(\.line)
+  }
+
+  @Test(arguments: [
+    "func idle() {}\n", "private let idle = 1\n", "enum E {}\n", "public static func idle() {}\n",
+    "// idle()\nfunc idle() { _ = \"idle\" }\n", "protocol Idle {\n}\n",
+  ])
+  func aDeclarationThatNobodyNamesIsFound(_ text: String) {
+    #expect(unused(text).count == 1)
+  }
+
+  @Test func casesThatNobodyNamesAreFound() {
+    let cases = "enum E {\n  case a, b(E)\n  case c\n}\nlet d = E.a\nf(d, E.c)\n"
+    #expect(unused(cases) == [2])
+    #expect(unused("enum E: String {\n  case a\n}\nf(E(text))\n").isEmpty)
+    #expect(unused("enum E: CaseIterable {\n  case a\n}\nf(E.allCases)\n").isEmpty)
+  }
+
+  @Test func aNameCountsWithinItsReach() {
+    #expect(unused("private func a() {}\n", beside: "a()\n") == [1])
+    #expect(unused("func a() {}\n", beside: "a()\n") == [1])
+    #expect(unused("public func a() {}\n", beside: "a()\n").isEmpty)
+    #expect(unused("func a() {}\na()\n").isEmpty)
+    #expect(unused("func a() {}\nfunc a(_ b: Int) {}\n") == [1, 2])
+  }
+
+  private static let six = (1...6).map { "  step\($0)()\n" }.joined()
+
+  private func copies(_ one: String, _ other: String) -> [String] {
+    CopyRules.copies(Tree(files: [TreeFile("a/A.swift", one), TreeFile("b/B.swift", other)]))
+      .map(\.description)
+  }
+
+  @Test func aCopyIsFound() {
+    let found = copies("func a() {\n\(Self.six)}\n", "// b\n\nfunc b() {\n\(Self.six)}\n")
+    #expect(found == ["b/B.swift:4: copy: 6 lines as at a/A.swift:2"])
+    let twice = "func a() {\n\(Self.six)}\nfunc b() {\n\(Self.six)}\n"
+    #expect(copies(twice, "").count == 1)
+    #expect(copies(twice, twice).count == 3)
+  }
+
+  @Test func aCopyIsFoundWhateverStandsBetween() {
+    let spread = Self.six.split(separator: "\n").map { "\($0) // why\n\n  }\n" }.joined()
+    #expect(copies(Self.six, spread).count == 1)
+    let five = String(Self.six.split(separator: "\n").dropLast().joined(separator: "\n"))
+    #expect(copies(five, five).isEmpty)
+    #expect(copies("import A\n" + five, "import A\n" + five).isEmpty)
+  }
+
+  @Test func aListedCopyIsExcused() {
+    let exception = ToleratedCopy(one: "a/A.swift", other: "b/", reason: "")
+    let copy = Finding(.copy, "b/B.swift", 1, "6 lines as at a/A.swift:2")
+    #expect(exception.covers(copy))
+    #expect(!exception.covers(Finding(.copy, "c/C.swift", 1, copy.says)))
+  }
+
+  private func tables(_ page: String) -> [String] {
+    var tree = Tree(files: [
+      TreeFile("Sources/M/README.md", page),
+      TreeFile("Sources/M/Ledger.swift", "struct Ledger {}\nlet rowsMax = 2 * 8 << 10\n"),
+      TreeFile("Sources/M/Clock.swift", "struct Instant {}\n"),
+      TreeFile("Sources/M/Clock+Wall.swift", "extension Instant {}\n"),
+    ])
+    tree.folders = ["Sources", "Sources/M"]
+    return TableRules.tables(tree).map(\.says)
+  }
+
+  @Test func aPageIsHeldAgainstTheCode() {
+    let head = "| File | Job |\n|---|---|\n"
+    #expect(tables(head + "| `Ledger`, `Clock` | a |\n").isEmpty)
+    #expect(tables(head + "| `Ledger.swift` | a |\n| `Instant` | `Clock` |\n").isEmpty)
+    #expect(tables(head + "| `L*` | a |\n| `Clock*` | a |\n").isEmpty)
+    #expect(tables(head + "| `Clock`, `Ledger`, `Gone` | a |\n") == ["there is no Gone here"])
+    #expect(tables(head + "| `Clock` | a |\n") == ["does not speak of Ledger.swift"])
+    #expect(tables("| Type | Job |\n|---|---|\n| `Ledger` | `gone` |\n").isEmpty)
+  }
+
+  @Test(arguments: [
+    ("`rowsMax` 16 KiB", 0), ("`Ledger.rowsMax` (16 384)", 0), ("`rowsMax` rows", 0),
+    ("`rowsMax` 16", 1), ("`goneMax` 16 KiB", 1),
+  ])
+  func aLimitIsHeldAgainstTheCode(_ text: String, _ count: Int) {
+    #expect(tables("# M\nLimits: \(text).\n").count == count)
+  }
+
+  @Test func aSayingIsHeldAgainstPageAndCode() {
+    let tree = Tree(files: [
+      TreeFile("Sources/README.md", "# A\nHolds at most\n64 rows.\n"),
+      TreeFile("Sources/A.swift", "enum A {\n  static let rowsMax: Int64 = 64\n}\n"),
+    ])
+    func count(_ words: String, _ value: Int) -> Int {
+      let saying = Saying("Sources/README.md", words, "A", "rowsMax", value)
+      return TableRules.sayings(tree, [saying]).count
+    }
+    #expect(count("at most 64 rows", 64) == 0)
+    #expect(count("at most 65 rows", 65) == 1)
+    #expect(count("at most 64 rows", 65) == 1)
+    #expect(count("at least 64 rows", 64) == 1)
+  }
+
   @Test func sizesAreMeasured() {
     let line = "let a = \"\(String(repeating: "x", count: 100))\"\n"
     #expect(SizeRules.longLines(TreeFile("A.swift", line)).count == 1)

@@ -43,6 +43,25 @@ struct TidyTests {
     #expect(findings.isEmpty, Self.list(findings))
   }
 
+  @Test func whatIsDeclaredIsNamed() {
+    let findings = UnusedRules.unused(Self.tree)
+    #expect(findings.isEmpty, Self.list(findings))
+  }
+
+  @Test func nothingIsWrittenTwice() {
+    let findings = CopyRules.copies(Self.tree)
+    let unexcused = CopyRules.unexcused(findings)
+    #expect(unexcused.isEmpty, Self.list(unexcused))
+    for copy in Exceptions.copies {
+      #expect(findings.contains { copy.covers($0) }, "excuses nothing any more: \(copy)")
+    }
+  }
+
+  @Test func pagesTellWhatIsThere() {
+    let findings = TableRules.tables(Self.tree) + TableRules.sayings(Self.tree, Exceptions.sayings)
+    #expect(findings.isEmpty, Self.list(findings))
+  }
+
   /// Exceptions are reviewed like code, so they are printed; those that excuse nothing must go.
   @Test func exceptionsAreInUse() {
     let rules = CodeRules.all + TextRules.all + SizeRules.all

@@ -36,6 +36,7 @@ struct TreeFile: Sendable {
     return parts.count > 1 ? String(parts[parts.count - 1]) : ""
   }
   var isSwift: Bool { swift != nil }
+  var isPython: Bool { fileExtension == "py" }
   var isPage: Bool { fileExtension == "md" }
   func isIn(_ folder: String) -> Bool { path.hasPrefix(folder + "/") }
 }

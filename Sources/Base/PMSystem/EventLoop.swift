@@ -176,8 +176,4 @@ public struct Readiness: Sendable {
   }
   /// The peer has gone for good, or the descriptor is in error.
   public var isHangUp: Bool { bits & (EPOLLHUP.rawValue | EPOLLERR.rawValue) != 0 }
-  /// The peer will send nothing more.
-  public var isPeerDone: Bool {
-    bits & (EPOLLRDHUP.rawValue | EPOLLHUP.rawValue | EPOLLERR.rawValue) != 0
-  }
 }

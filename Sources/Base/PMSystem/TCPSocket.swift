@@ -63,14 +63,6 @@ public enum TCPSocket {
     try? set(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, 1)
   }
 
-  /// The error of a connect that was started; 0 when it is connected.
-  public static func connectError(_ descriptor: borrowing OwnedDescriptor) -> Int32 {
-    var number: Int32 = 0
-    var size = socklen_t(MemoryLayout<Int32>.size)
-    let result = unsafe getsockopt(descriptor.number, SOL_SOCKET, SO_ERROR, &number, &size)
-    return result == 0 ? number : pm_errno()
-  }
-
   private static func open(_ family: Int32) -> OwnedDescriptor? {
     let flags = SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue
     return OwnedDescriptor(result: socket(family, Int32(flags), 0))

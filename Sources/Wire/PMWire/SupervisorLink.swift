@@ -45,12 +45,6 @@ public final class SupervisorLink {
 
   public func take(_ name: Inheritance.Name) -> OwnedDescriptor? { inherited.take(name.rawValue) }
 
-  /// The text of a secret that the supervisor put into this child's credential folder; nil without.
-  public func credential(_ name: String) -> [UInt8]? {
-    guard let folder = Environment.value(Inheritance.credentialsDirectory) else { return nil }
-    return try? FileIO.read("\(folder)/\(name)", bytesMax: 64 * 1024)
-  }
-
   /// Watches lifeline, signals and orders, and starts the heartbeat.
   public func attach(to loop: EventLoop) throws(SystemError) {
     var added: [EventSource] = [

@@ -1,4 +1,5 @@
 import Glibc
+import PMSystem
 
 /// Everything that one running stand-in shares between its connections.
 final class StandIn: Sendable {

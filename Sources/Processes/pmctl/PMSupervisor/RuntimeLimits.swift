@@ -6,8 +6,6 @@ enum RuntimeLimits {
   static let programBytesMax = 512 << 20
   /// A password or key.
   static let credentialBytesMax = 4096
-  /// Plaintext keys of the predecessor, in one variable.
-  static let keyListBytesMax = 64 * 1024
   /// From the spawn of a probe to its kill; the probe itself gives up after 2 s.
   static let probeSecondsMax: UInt64 = 4
   /// The check of a new configuration before it is adopted.

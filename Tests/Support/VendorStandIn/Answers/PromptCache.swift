@@ -1,3 +1,5 @@
+import PMSystem
+
 /// Which prompt prefixes were seen before, per salt and model, in blocks of 16 tokens.
 ///
 /// As in the model server, a block is known by a hash chained over all blocks before it, so the

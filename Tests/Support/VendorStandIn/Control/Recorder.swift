@@ -1,3 +1,5 @@
+import PMSystem
+
 /// The memory of what clients did. Bounded: old records go first, sums stay.
 final class Recorder: Sendable {
   /// About 1 KB each: a test reads its own few, a load test reads the sums.

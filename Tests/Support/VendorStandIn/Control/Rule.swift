@@ -1,3 +1,5 @@
+import PMSystem
+
 /// A fault and the requests it is for: `{"match":{"path","model","nth"},"do":{…},"times":N}`.
 struct Rule: Sendable {
   private let path: Bytes?

@@ -1,5 +1,6 @@
 import CLinux
 import Glibc
+import PMSystem
 
 /// Lines on stderr in the two formats of Go's `slog`.
 ///

@@ -1,3 +1,5 @@
+import PMSystem
+
 /// The secret shared with the pretend deployment, and the one lock under which the vendor holds it
 /// through attestation and refresh.
 final class SecretKeeper: Sendable {

@@ -29,8 +29,6 @@ struct KeySecret: Equatable, Sendable {
 /// Everything that is kept of a key. The secret itself is not.
 struct KeyDetails: Equatable, Sendable {
   static let descriptionCharactersMax = 256
-  /// The new secret and the one that it replaces.
-  static let secretsMax = 2
 
   /// Number of the key in the ledger; it is never used again.
   var row: Int64
