@@ -20,21 +20,9 @@ enum Exceptions {
 
   static let copies: [ToleratedCopy] = [
     ToleratedCopy(
-      one: "Sources/Processes/pm-edge/PMEdge/ClientConnection.swift",
-      other: "Sources/Processes/pm-core/PMCore/Relay/EdgeConnection.swift",
-      reason: "two servers of HTTP, whose phases differ; a third one would make it a type"),
-    ToleratedCopy(
       one: "Sources/Processes/pm-edge/PMEdge/Edge.swift",
       other: "Sources/Processes/pm-core/PMCore/Core.swift",
       reason: "each process writes its own event when it cannot start"),
-    ToleratedCopy(
-      one: "Sources/Processes/pmctl/PMCommand/CoreClient.swift",
-      other: "Sources/Processes/pm-admin/PMAdmin/Control/CoreConversation.swift",
-      reason: "a whole answer at once, which nothing on the way of a request may want"),
-    ToleratedCopy(
-      one: "Sources/Processes/pm-core/PMCore/Keys/KeyDetails.swift",
-      other: "Sources/Processes/pm-admin/PMAdmin/Site/KeyID.swift",
-      reason: "core does not trust the check of whoever asks it"),
     ToleratedCopy(
       one: "Sources/Wire/PMWire/ServiceState.swift",
       other: "Sources/Processes/pmctl/PMSupervisor/Words.swift",

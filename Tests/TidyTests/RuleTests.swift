@@ -139,6 +139,8 @@ import Testing
     #expect(unused("public func a() {}\n", beside: "a()\n").isEmpty)
     #expect(unused("func a() {}\na()\n").isEmpty)
     #expect(unused("func a() {}\nfunc a(_ b: Int) {}\n") == [1, 2])
+    #expect(unused("func a() {}\n", beside: "protocol P {\n  func a()\n}\np.a()\n").isEmpty)
+    #expect(unused("func a() {}\n", beside: "protocol P {\n  func a()\n}\n") == [1])
   }
 
   private static let six = (1...6).map { "  step\($0)()\n" }.joined()

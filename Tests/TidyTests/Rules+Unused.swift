@@ -9,7 +9,10 @@ enum UnusedRules {
     var modules: [String: [String: Int]] = [:]
     var tests: [String: Int] = [:]
     var everywhere: [String: Int] = [:]
+    // Who does what a protocol demands is called through the protocol.
+    var demanded: Set<String> = []
     for file in files {
+      demanded.formUnion(file.declarations.filter { $0.reach == .demand }.map(\.name))
       modules[file.module, default: [:]].merge(file.uses) { $0 + $1 }
       if file.tree.isIn("Tests") { tests.merge(file.uses) { $0 + $1 } }
       everywhere.merge(file.uses) { $0 + $1 }
@@ -19,19 +22,22 @@ enum UnusedRules {
         let name = declaration.name
         if Exceptions.namedByOthers[name] != nil { return false }
         return switch declaration.reach {
+        case _ where demanded.contains(name): everywhere[name, default: 0] <= 0
         case .file: file.uses[name, default: 0] <= 0
-        // What a test declares may be demanded by a protocol of the module that it tests.
-        case .module where file.tree.isIn("Sources"):
+        case .module:
           modules[file.module]?[name, default: 0] ?? 0 <= 0 && tests[name, default: 0] <= 0
-        case .module: everywhere[name, default: 0] <= 0
-        case .everywhere: everywhere[name, default: 0] <= 0
+        case .everywhere, .demand: everywhere[name, default: 0] <= 0
         }
       }
       .map { Finding(.unused, file.tree.path, $0.line + 1, "\($0.name) is named nowhere else") }
     }
   }
 
-  private enum Reach { case file, module, everywhere }
+  private enum Reach {
+    case file, module, everywhere
+    /// What a protocol wants of its types.
+    case demand
+  }
 
   private struct Declaration {
     var name: String
@@ -110,13 +116,12 @@ enum UnusedRules {
       return []
     }
     let around = surrounding(index, in: text)
-    let isSeenOutside =
-      words.startIndex > 0 && line.contains("public ")
-      || Words.contains("protocol", in: around) || around.hasPrefix("public extension")
-    return [
-      Declaration(
-        name: name, reach: isPrivate ? .file : isSeenOutside ? .everywhere : .module, line: index)
-    ]
+    let isPublic =
+      around.hasPrefix("public extension") || line.split(separator: " ").contains("public")
+    let reach: Reach =
+      Words.contains("protocol", in: around)
+      ? .demand : isPrivate ? .file : isPublic ? .everywhere : .module
+    return [Declaration(name: name, reach: reach, line: index)]
   }
 
   /// The cases of an enum; those that are made of raw values are named by what comes from outside.
