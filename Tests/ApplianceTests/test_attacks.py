@@ -313,6 +313,22 @@ def test_absurd_usage_ends_nothing(pair, vendor, usage):
         assert read_answer(connection).status == 200
 
 
+@pytest.mark.parametrize("excess, is_whole", [(0, True), (MIB, False)])
+def test_longest_line_of_a_stream(pair, vendor, excess, is_whole):
+    """An event of 16 MiB passes whole; one of 17 MiB ends the stream with an error."""
+    event = b"data: " + b"x" * (16 * MIB + excess - 8) + b"\n\n"
+    pieces = [chunk(event[at:at + MIB]) for at in range(0, len(event), MIB)]
+    vendor.say(STREAM_HEAD, *pieces, chunk(DONE) + b"0\r\n\r\n")
+    body = json.dumps(chat_body(stream=True)).encode()
+    with pair.connect() as connection:
+        connection.settimeout(60)
+        connection.sendall(pair.head(len(body), "Connection: close") + body)
+        said = read_all(connection)
+    assert (said.count(b"x") >= 16 * MIB - 8) == is_whole
+    assert said.endswith(b"0\r\n\r\n") == is_whole
+    assert (b"vendor_stream_truncated" in said) != is_whole
+
+
 # Memory and patience
 
 def test_client_that_asks_and_does_not_read_is_not_read(pair):
