@@ -10,7 +10,7 @@
 /// half of a surrogate pair, as the grammar allows.
 public struct JSONMemberScanner: Sendable {
   /// Nesting that is followed; the request format of the API needs about ten.
-  public static let depthMax = 128
+  public static let depthMax = 64
   /// Names of the outermost object, where `isStrict`.
   public static let nameBytesMax = 64
   /// Members of the outermost object.
@@ -56,7 +56,7 @@ public struct JSONMemberScanner: Sendable {
   private var state = State.start
   private var depth = 0
   /// One bit for each open container: 1 for an object.
-  private var containers: UInt128 = 0
+  private var containers: UInt64 = 0
   private var stringIsName = false
   private var unicodeDigitsLeft = 0
   private var literal: StaticString = ""
@@ -99,6 +99,7 @@ public struct JSONMemberScanner: Sendable {
   @inline(__always)
   public func nameIs(_ text: StaticString) -> Bool {
     guard nameLength == text.utf8CodeUnitCount else { return false }
+    let name = name.span
     for index in 0..<nameLength where unsafe name[index] != text.utf8Start[index] { return false }
     return true
   }
@@ -106,6 +107,7 @@ public struct JSONMemberScanner: Sendable {
   /// True if the name that passed last is `text`, lower case, in any letter case.
   public func nameIs(ignoringCase text: StaticString) -> Bool {
     guard nameLength == text.utf8CodeUnitCount else { return false }
+    let name = name.span
     for index in 0..<nameLength {
       var byte = name[index]
       if byte &- 0x41 < 26 { byte |= 0x20 }
@@ -141,6 +143,7 @@ public struct JSONMemberScanner: Sendable {
     while position < bytes.count {
       switch state {
       case .string where !utf8.isWithin: position = bytes.plainTextEnd(from: position)
+      case .name: try takeName(bytes, &position)
       case .skim: position = bytes.bracketOrQuote(from: position)
       case .skimString: position = bytes.quoteOrEscape(from: position)
       default: break
@@ -206,24 +209,28 @@ public struct JSONMemberScanner: Sendable {
   }
 
   private mutating func stepStructure(_ byte: UInt8) throws(JSONError) -> Event? {
-    switch (state, byte) {
-    case (.start, UInt8(ascii: "{")):
+    switch state {
+    case .afterValue:
+      if byte != UInt8(ascii: ",") { return try close(byte) }
+      if depth == 1 { member.separator = offset }
+      state = containers & 1 == 1 ? .nameStart : .value
+    case .nameOrEnd where byte == UInt8(ascii: "}"): return try close(byte)
+    case .nameOrEnd, .nameStart:
+      guard byte == UInt8(ascii: "\"") else { throw error(.unexpectedByte) }
+      try beginName()
+    case .colon:
+      guard byte == UInt8(ascii: ":") else { throw error(.unexpectedByte) }
+      state = .value
+      if depth == 1 { return .name }
+    case .valueOrEnd where byte == UInt8(ascii: "]"): return try close(byte)
+    case .value, .valueOrEnd: try beginValue(byte)
+    case .start:
+      guard byte == UInt8(ascii: "{") else { throw error(.unexpectedByte) }
       depth = 1
       containers = 1
       member.separator = offset
       state = .nameOrEnd
-    case (.nameOrEnd, UInt8(ascii: "\"")), (.nameStart, UInt8(ascii: "\"")): try beginName()
-    case (.nameOrEnd, UInt8(ascii: "}")): return try close(byte)
-    case (.colon, UInt8(ascii: ":")):
-      state = .value
-      if depth == 1 { return .name }
-    case (.valueOrEnd, UInt8(ascii: "]")): return try close(byte)
-    case (.value, _), (.valueOrEnd, _): try beginValue(byte)
-    case (.afterValue, UInt8(ascii: ",")):
-      if depth == 1 { member.separator = offset }
-      state = containers & 1 == 1 ? .nameStart : .value
-    case (.afterValue, UInt8(ascii: "}")), (.afterValue, UInt8(ascii: "]")): return try close(byte)
-    default: throw error(state == .done ? .trailingBytes : .unexpectedByte)
+    default: throw error(.trailingBytes)
     }
     return nil
   }
@@ -233,8 +240,7 @@ public struct JSONMemberScanner: Sendable {
       memberCount += 1
       guard memberCount <= Self.membersMax else { throw error(.tooLong) }
       member.nameStart = offset
-      nameLength = 0
-      nameHash = Self.hashStart
+      (nameLength, nameHash) = (0, Self.hashStart)
       state = .name
     } else {
       stringIsName = true
@@ -292,7 +298,8 @@ public struct JSONMemberScanner: Sendable {
   }
 
   private mutating func close(_ byte: UInt8) throws(JSONError) -> Event? {
-    guard (byte == UInt8(ascii: "}")) == (containers & 1 == 1) else { throw error(.unexpectedByte) }
+    let end = containers & 1 == 1 ? UInt8(ascii: "}") : UInt8(ascii: "]")
+    guard byte == end else { throw error(.unexpectedByte) }
     depth -= 1
     containers >>= 1
     if depth > 0 { return endValue(at: offset + 1) }
@@ -323,29 +330,43 @@ public struct JSONMemberScanner: Sendable {
     return nil
   }
 
+  /// Takes what is plain of a name, up to its quote or an odd byte.
+  @inline(__always)
+  private mutating func takeName(
+    _ bytes: borrowing Span<UInt8>, _ position: inout Int
+  ) throws(JSONError) {
+    var (length, hash) = (nameLength, nameHash)
+    while position < bytes.count, Self.isNameByte(bytes[position]) {
+      if length < Self.nameBytesMax { name[length] = bytes[position] }
+      hash = (hash ^ UInt64(bytes[position])) &* 0x100_0000_01B3
+      length += 1
+      position += 1
+    }
+    (nameLength, nameHash) = (length, hash)
+    guard !isStrict || length <= Self.nameBytesMax else {
+      offset = base + position
+      throw error(.invalidName)
+    }
+  }
+
+  /// `A-Za-z0-9_-`
+  @inline(__always)
+  private static func isNameByte(_ byte: UInt8) -> Bool {
+    (byte | 0x20) &- 0x61 < 26 || byte &- 0x30 < 10 || byte == 0x5F || byte == 0x2D
+  }
+
   private mutating func stepName(_ byte: UInt8) throws(JSONError) -> Event? {
-    switch byte {
-    case UInt8(ascii: "\""):
+    if byte == UInt8(ascii: "\"") {
       state = .colon
       if isStrict { try noteName() }
-    case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-      UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "_"), UInt8(ascii: "-"):
-      if nameLength < Self.nameBytesMax {
-        name[nameLength] = byte
-        nameHash = (nameHash ^ UInt64(byte)) &* 0x100_0000_01B3
-      } else if isStrict {
-        throw error(.invalidName)
-      }
-      nameLength += 1
-    default:
-      if isStrict { throw error(.invalidName) }
-      // Nobody asks for such a name: it is skipped as a string is.
-      nameLength = .max / 2
-      stringIsName = true
-      state = .string
-      return try stepString(byte)
+      return nil
     }
-    return nil
+    if isStrict { throw error(.invalidName) }
+    // Nobody asks for such a name: it is skipped as a string is.
+    nameLength = .max / 2
+    stringIsName = true
+    state = .string
+    return try stepString(byte)
   }
 
   /// Two different names of one 64-bit hash would be refused as one; a client can only do that to
