@@ -103,18 +103,16 @@ extension Call {
   /// A long answer goes on as it comes, but for its last piece.
   private func pass(_ whole: WholeAnswer) {
     guard let client else { return whole.held.clear() }
-    core.outbound.clear()
-    if !whole.hasBegun {
-      whole.hasBegun = true
-      writeAnswerHead(length: whole.length, to: &core.outbound)
+    core.write(to: client) { out in
+      if !whole.hasBegun { writeAnswerHead(length: whole.length, to: &out) }
+      if whole.length == nil {
+        out.append(chunk: whole.held)
+      } else {
+        out.append(whole.held)
+      }
     }
-    if whole.length == nil {
-      writeClientChunk(whole.held)
-    } else {
-      core.outbound.append(whole.held.span)
-    }
+    whole.hasBegun = true
     whole.held.clear()
-    client.write(core.outbound)
   }
 
   private func end(_ whole: WholeAnswer) {
@@ -130,19 +128,17 @@ extension Call {
 
   private func eventsContinued(_ piece: borrowing Span<UInt8>, isLast: Bool) {
     guard case .events(let stream) = answer else { return }
-    core.outbound.clear()
     let isFaulty = !stream.take(piece)
     if !isDrain { vendor?.expect(within: CoreBounds.keepAliveSeconds) }
     stream.lastEventAt = core.events.now
-    if !stream.hasBegun && client != nil {
+    if let client {
+      core.write(to: client) { out in
+        if !stream.hasBegun { writeStreamHead(to: &out) }
+        if !stream.passing.isEmpty { out.append(chunk: stream.passing) }
+      }
       stream.hasBegun = true
-      writeStreamHead(to: &core.outbound)
     }
-    if !stream.passing.isEmpty {
-      writeClientChunk(stream.passing)
-      stream.passing.clear()
-    }
-    client?.write(core.outbound)
+    stream.passing.clear()
     let isWhole = stream.meter.isComplete
     if isFaulty {
       endStream(stream, .streamTruncated)
@@ -278,9 +274,7 @@ extension Call {
     line.append(
       route.dialect == .anthropic
         ? "event: ping\ndata: {\"type\": \"ping\"}\n\n" : ": keep-alive\n\n")
-    core.outbound.clear()
-    writeClientChunk(line)
-    client.write(core.outbound)
+    core.write(to: client) { $0.append(chunk: line) }
   }
 
   /// A client that does not read stops its vendor connection.
@@ -318,13 +312,6 @@ extension Call {
     out.append("\r\n")
   }
 
-  private func writeClientChunk(_ bytes: borrowing ByteBuffer) {
-    core.outbound.append(hex: bytes.count)
-    core.outbound.append("\r\n")
-    core.outbound.append(bytes.span)
-    core.outbound.append("\r\n")
-  }
-
   /// The settlement is on disk: the client may have the end.
   func tellEnd() {
     guard let client else { return }
@@ -337,32 +324,32 @@ extension Call {
   }
 
   private func tellCompletion(_ client: EdgeConnection) {
-    core.outbound.clear()
-    switch answer {
-    case .whole(let whole):
-      if !whole.hasBegun { writeAnswerHead(length: whole.held.count, to: &core.outbound) }
-      if whole.hasBegun && whole.length == nil {
-        if !whole.held.isEmpty { writeClientChunk(whole.held) }
-        core.outbound.append("0\r\n\r\n")
-      } else {
-        core.outbound.append(whole.held.span)
+    core.write(to: client) { out in
+      switch answer {
+      case .whole(let whole):
+        if !whole.hasBegun { writeAnswerHead(length: whole.held.count, to: &out) }
+        if whole.hasBegun && whole.length == nil {
+          if !whole.held.isEmpty { out.append(chunk: whole.held) }
+          out.append("0\r\n\r\n")
+        } else {
+          out.append(whole.held)
+        }
+      case .events(let stream):
+        if !stream.terminator.isEmpty { out.append(chunk: stream.terminator) }
+        out.append("0\r\n\r\n")
+      case .fault, .none: break
       }
-    case .events(let stream):
-      if !stream.terminator.isEmpty { writeClientChunk(stream.terminator) }
-      core.outbound.append("0\r\n\r\n")
-    case .fault, .none: break
     }
-    client.write(core.outbound)
     client.ended()
   }
 
   /// The error as the last event, then the connection breaks without the final chunk.
   private func tellBreak(_ client: EdgeConnection) {
     if case .events(let stream) = answer {
-      core.outbound.clear()
-      if !stream.hasBegun { writeStreamHead(to: &core.outbound) }
-      writeClientChunk(stream.terminator)
-      client.write(core.outbound)
+      core.write(to: client) { out in
+        if !stream.hasBegun { writeStreamHead(to: &out) }
+        out.append(chunk: stream.terminator)
+      }
     }
     client.closeAfterWriting()
   }
@@ -374,5 +361,18 @@ extension Call {
     client.respond(
       error.status, decision.fields, error.body(route.dialect, requestID: id.text, vendorText: text)
     )
+  }
+}
+
+extension ByteBuffer {
+  mutating func append(_ bytes: borrowing ByteBuffer) { append(bytes.span) }
+
+  /// One chunk of a transfer coding (RFC 9112, 7.1): the first `count` bytes, or all.
+  mutating func append(chunk bytes: borrowing ByteBuffer, count: Int? = nil) {
+    let content = bytes.span.extracting(0..<(count ?? bytes.count))
+    append(hex: content.count)
+    append("\r\n")
+    append(content)
+    append("\r\n")
   }
 }

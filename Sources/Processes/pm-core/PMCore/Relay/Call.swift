@@ -157,9 +157,7 @@ final class Call: VendorTask {
       if core.health.isDraining { return holdForVendor() }
       guard connect() else { return }
       isChunked = true
-      core.outbound.clear()
-      writeHead(contentLength: nil, to: &core.outbound)
-      vendor?.write(core.outbound)
+      core.write(to: vendor) { writeHead(contentLength: nil, to: &$0) }
     }
     writeChunk(held.count - BodyBounds.withheldTailBytes)
     if let vendor, vendor.queuedBytes > CoreBounds.queuedBytesMax { client?.setReading(false) }
@@ -167,13 +165,8 @@ final class Call: VendorTask {
 
   private func writeChunk(_ count: Int) {
     guard count > 0 else { return }
-    core.outbound.clear()
-    core.outbound.append(hex: count)
-    core.outbound.append("\r\n")
-    core.outbound.append(held.span.extracting(0..<count))
-    core.outbound.append("\r\n")
+    core.write(to: vendor) { $0.append(chunk: held, count: count) }
     held.consume(count)
-    vendor?.write(core.outbound)
   }
 
   override func vendorDrained() {
@@ -265,15 +258,13 @@ final class Call: VendorTask {
     phase = .asking
     if vendor == nil {
       guard connect() else { return }
-      core.outbound.clear()
-      writeHead(contentLength: held.count, to: &core.outbound)
-      core.outbound.append(held.span)
-      vendor?.write(core.outbound)
+      core.write(to: vendor) { out in
+        writeHead(contentLength: held.count, to: &out)
+        out.append(held)
+      }
     } else {
       writeChunk(held.count)
-      core.outbound.clear()
-      core.outbound.append("0\r\n\r\n")
-      vendor?.write(core.outbound)
+      core.write(to: vendor) { $0.append("0\r\n\r\n") }
     }
     held.release()
     if vendor?.isConnected == true { expectFirstByte() }

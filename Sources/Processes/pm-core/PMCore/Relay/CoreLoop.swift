@@ -47,7 +47,19 @@ final class CoreLoop {
 
   // Scratch memory of whatever connection is in hand.
   var inbound = ByteBuffer(capacityBytes: CoreBounds.receiveBytesMax)
-  var outbound = ByteBuffer(capacityBytes: CoreBounds.receiveBytesMax)
+  private var outbound = ByteBuffer(capacityBytes: CoreBounds.receiveBytesMax)
+
+  /// Builds a message in scratch memory and writes it. The memory is taken out of the loop
+  /// meanwhile, so that it is looked for once, and nobody else can write into it.
+  @inline(__always)
+  func write(to peer: StreamSource?, _ build: (inout ByteBuffer) -> Void) {
+    var message = ByteBuffer()
+    swap(&message, &outbound)
+    message.clear()
+    build(&message)
+    peer?.write(message)
+    swap(&message, &outbound)
+  }
 
   init(
     events: EventLoop, configuration: Configuration, accounts: Accounts, ledger: Ledger

@@ -61,15 +61,15 @@ final class EdgeConnection: StreamSource, RequestTaker {
   /// A whole answer at once.
   func respond(_ status: Int, _ fields: String, _ json: String) {
     if isClosed { return }
-    core.outbound.clear()
-    writeStatus(status, to: &core.outbound)
-    core.outbound.append("Content-Type: application/json\r\nContent-Length: ")
-    core.outbound.append(decimal: json.utf8.count)
-    core.outbound.append("\r\n")
-    core.outbound.append(fields)
-    core.outbound.append("\r\n")
-    if !isHead { core.outbound.append(json) }
-    write(core.outbound)
+    core.write(to: self) { out in
+      writeStatus(status, to: &out)
+      out.append("Content-Type: application/json\r\nContent-Length: ")
+      out.append(decimal: json.utf8.count)
+      out.append("\r\n")
+      out.append(fields)
+      out.append("\r\n")
+      if !isHead { out.append(json) }
+    }
     ended()
   }
 
