@@ -74,7 +74,8 @@ let package = Package(
     module("PMCrypto", in: "Base", ["COpenSSL", "PMSystem"]),
     module("PMTLS", in: "Base", ["COpenSSL", "PMSystem"]),
     module("PMStore", in: "Base", ["CSQLite", "PMSystem"]),
-    module("PMAttest", in: "Base", ["CLinux", "PMSystem"]),
+    module(
+      "PMAttest", in: "Base", ["CLinux", "COpenSSL", "PMCrypto", "PMJSON", "PMSystem"]),
 
     // Wire: what the processes say to each other.
     module("PMWire", in: "Wire", ["PMSystem", "PMJSON"]),
@@ -121,6 +122,9 @@ let package = Package(
     .target(
       name: "Scratch", dependencies: ["PMSystem"], path: "Tests/Support/Scratch",
       exclude: ["README.md"], swiftSettings: strict),
+    .target(
+      name: "Vectors", dependencies: ["PMJSON", "PMSystem"], path: "Tests/Support/Vectors",
+      exclude: ["README.md"], swiftSettings: strict),
     tests("PMSystemTests", ["PMSystem", "Seeded"]),
     tests("PMJSONTests", ["PMJSON", "Seeded"]),
     tests("PMHTTPTests", ["PMHTTP", "PMSystem", "Seeded"]),
@@ -133,7 +137,10 @@ let package = Package(
       ["PMSupervisor", "PMWire", "PMCrypto", "PMJSON", "PMLog", "PMSystem"]),
     tests("PMLaunchTests", ["PMSystem", "PMWire"]),
     tests("PMCommandTests", ["PMCommand", "PMSupervisor", "PMJSON", "PMWire"]),
-    tests("PMAttestTests", ["PMAttest", "PMJSON", "PMSystem"], fixtures: ["Fixtures"]),
+    tests(
+      "PMAttestTests",
+      ["PMAttest", "PMCrypto", "PMJSON", "PMSystem", "COpenSSL", "Seeded", "Vectors"],
+      fixtures: ["Fixtures"]),
     tests("TidyTests", []),
     tests("PMCryptoTests", ["PMCrypto"]),
     tests("PMStoreTests", ["PMStore", "PMSystem", "Scratch"]),

@@ -11,7 +11,7 @@ import Testing
     ],
   ]
 
-  private func gate(_ platform: Platform?, _ records: [String], _ fault: GateToken?) -> Gate {
+  private func gate(_ platform: Platform?, _ records: [String], _ fault: FailureToken?) -> Gate {
     Gate(platform: platform, records: { records }, deviceFault: { _ in fault })
   }
 
@@ -30,7 +30,7 @@ import Testing
   }
 
   @Test func everyTokenExplainsItselfInOneSentence() {
-    for token in GateToken.allCases {
+    for token in FailureToken.allCases {
       #expect(token.explanation.hasSuffix("."), "\(token)")
       #expect(!token.advice.isEmpty, "\(token)")
     }

@@ -61,7 +61,7 @@ import Testing
 
   @Test func isolationNeedsAParavisorAndTheKindSNP() {
     let memory = "6,1,2,-;Memory Encryption Features active: AMD SEV\n"
-    func fault(_ a: String, _ b: String) -> GateToken? {
+    func fault(_ a: String, _ b: String) -> FailureToken? {
       let line = "6,2,3,-;Hyper-V: Isolation Config: Group A 0x\(a), Group B 0x\(b)\n"
       return KernelLog(records: [memory, line]).fault(for: .azure)
     }

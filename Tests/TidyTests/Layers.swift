@@ -10,7 +10,7 @@ enum Layers {
     "PMCrypto": ["PMSystem", "COpenSSL"],
     "PMTLS": ["PMSystem", "COpenSSL", "Glibc"],
     "PMStore": ["PMSystem", "CSQLite", "Synchronization"],
-    "PMAttest": ["PMSystem", "CLinux", "Glibc"],
+    "PMAttest": ["PMSystem", "PMCrypto", "PMJSON", "CLinux", "COpenSSL", "Glibc"],
 
     "PMWire": ["PMSystem", "PMJSON"],
 

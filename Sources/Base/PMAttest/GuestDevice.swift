@@ -6,7 +6,7 @@ internal import PMSystem
 /// forgotten emulation from passing, the signature does the rest.
 public enum GuestDevice {
   /// Nil if the device of the platform is there.
-  public static func fault(for platform: Platform) -> GateToken? {
+  public static func fault(for platform: Platform) -> FailureToken? {
     switch platform {
     case .snp: sevGuestFault()
     case .azure: tpmFault()
@@ -17,7 +17,7 @@ public enum GuestDevice {
   /// space has another major number.
   private static let miscellaneousMajor: UInt32 = 10
 
-  private static func sevGuestFault() -> GateToken? {
+  private static func sevGuestFault() -> FailureToken? {
     var status = stat()
     guard unsafe stat("/dev/sev-guest", &status) == 0 else { return .deviceMissing }
     let major = UInt32(truncatingIfNeeded: status.st_rdev >> 8) & 0xFFF
@@ -28,7 +28,7 @@ public enum GuestDevice {
     return unsafe access(driver, F_OK) == 0 ? nil : .deviceDriver
   }
 
-  private static func tpmFault() -> GateToken? {
+  private static func tpmFault() -> FailureToken? {
     var status = stat()
     guard unsafe stat("/dev/tpmrm0", &status) == 0, status.st_mode & S_IFMT == S_IFCHR,
       OwnedDescriptor(result: unsafe open("/dev/tpmrm0", O_RDWR | O_CLOEXEC)) != nil

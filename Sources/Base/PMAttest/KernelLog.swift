@@ -37,7 +37,7 @@ public struct KernelLog: Sendable {
   }
 
   /// Nil if the log says what such a machine's must say.
-  public func fault(for platform: Platform) -> GateToken? {
+  public func fault(for platform: Platform) -> FailureToken? {
     if messages.isEmpty { return .kmsgUnreadable }
     switch platform {
     case .snp: return messages.contains(where: Self.saysSNP) ? nil : .kmsgNoSNP

@@ -13,11 +13,12 @@ public enum LogValue: Equatable, Sendable {
 
 /// A literal of the source; it cannot be made at run time.
 public struct StaticWord: Equatable, Sendable, ExpressibleByStringLiteral {
-  private let literal: StaticString
-  public init(stringLiteral value: StaticString) { literal = value }
-  public init(_ literal: StaticString) { self.literal = literal }
-  public var text: String { literal.description }
-  public static func == (a: StaticWord, b: StaticWord) -> Bool { a.text == b.text }
+  public let text: String
+  public init(stringLiteral value: StaticString) { text = value.description }
+  public init(_ literal: StaticString) { text = literal.description }
+  /// The word of an enum: its words are literals, and it lists them all.
+  public init<Closed: CaseIterable & RawRepresentable>(_ value: Closed)
+  where Closed.RawValue == String { text = value.rawValue }
 }
 
 /// A key id as it may be logged: at most 64 characters of `A-Za-z0-9_-`, anything else is dropped.

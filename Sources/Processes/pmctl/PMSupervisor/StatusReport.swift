@@ -35,7 +35,7 @@ struct StatusReport {
     var object: JSONObject = ["state": .string(machine.gate.text)]
     if let token = machine.gate.token {
       object["token"] = .string(token)
-      if let known = GateToken(rawValue: token) {
+      if let known = FailureToken(rawValue: token) {
         object["explanation"] = .string(known.explanation)
         object["advice"] = .string(known.advice)
       }

@@ -229,24 +229,6 @@ extension Supervisor {
 
 extension GateState {
   fileprivate var tokenWord: StaticWord? {
-    guard let token, let known = GateToken(rawValue: token) else { return nil }
-    return known.word
-  }
-}
-
-extension GateToken {
-  fileprivate var word: StaticWord {
-    switch self {
-    case .configPlatform: "config-platform"
-    case .kmsgUnreadable: "kmsg-unreadable"
-    case .kmsgNoSNP: "kmsg-no-snp"
-    case .kmsgNoIsolation: "kmsg-no-isolation"
-    case .deviceMissing: "device-missing"
-    case .deviceType: "device-type"
-    case .deviceDriver: "device-driver"
-    case .tpmMissing: "tpm-missing"
-    case .appraiseFailed: "appraise-failed"
-    case .listen: "listen"
-    }
+    token.flatMap(FailureToken.init).map { StaticWord($0) }
   }
 }
