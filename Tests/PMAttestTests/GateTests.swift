@@ -29,13 +29,6 @@ import Testing
     #expect(gate(platform, Self.good[platform] ?? [], nil).judge() == .appraiseFailed)
   }
 
-  @Test func everyTokenExplainsItselfInOneSentence() {
-    for token in FailureToken.allCases {
-      #expect(token.explanation.hasSuffix("."), "\(token)")
-      #expect(!token.advice.isEmpty, "\(token)")
-    }
-  }
-
   @Test func theDeviceOfThisMachineIsReadWithoutHarm() {
     let records = KernelLogDevice.records()
     #expect(records.count <= KernelLogDevice.recordsMax)

@@ -231,7 +231,8 @@ extension FailureToken {
 
     case .webPKI: "Renew the certificate, or use --no-webpki and rely on the evidence alone"
     case .claimsExpected: "See that the server runs the release whose hashes you expect"
-    case .crlMissing, .crlTime: "Fetch the revocation list anew (kdsintf.amd.com) and name it by --crl"
+    case .crlMissing, .crlTime:
+      "Fetch the revocation list anew (kdsintf.amd.com) and name it by --crl"
     case .crlSig: "Fetch the revocation list of this product from AMD (kdsintf.amd.com)"
     case .crlRevoked: "Trust nothing of this machine: AMD has withdrawn its authority"
     case .connect, .tls: "See that the address is right and the server is up"

@@ -1,5 +1,5 @@
-import PMJSON
-import PMSystem
+public import PMJSON
+public import PMSystem
 
 /// The folder of attestation vectors.
 public enum Vectors {

@@ -3,10 +3,10 @@ public import PMCrypto
 /// The roots that a chain may end at: for each product SHA-256 of the root's SubjectPublicKeyInfo.
 /// Names do not count, and no certificate is built in.
 public struct TrustAnchors: Sendable {
-  private let pins: [Digest256: Product]
+  private let pins: [(digest: Digest256, product: Product)]
 
   public init(milan: Digest256, genoa: Digest256, turin: Digest256) {
-    pins = [milan: .milan, genoa: .genoa, turin: .turin]
+    pins = [(milan, .milan), (genoa, .genoa), (turin, .turin)]
   }
 
   /// AMD's own (ARK-Milan, ARK-Genoa, ARK-Turin): the only ones in the product, and what production
@@ -22,5 +22,7 @@ public struct TrustAnchors: Sendable {
   }
 
   /// The product of the root with this digest; nil if it is no anchor.
-  func product(of digest: Digest256) -> Product? { pins[digest] }
+  func product(of digest: Digest256) -> Product? {
+    pins.first { $0.digest == digest }?.product
+  }
 }
