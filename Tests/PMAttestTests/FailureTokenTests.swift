@@ -10,18 +10,21 @@ import Testing
     device-key-disabled device-response
     tpm-missing tpm-io tpm-object tpm-rc tpm-busy tpm-response hcl-stale
     collateral-missing collateral-fetch cert-table
-    doc-size doc-json doc-format not-attested doc-platform doc-member chain-count nonce tls-key claims
+    doc-size doc-json doc-format not-attested doc-platform doc-member chain-count nonce tls-key
+    claims
     hcl-size hcl-magic hcl-version hcl-request-type hcl-data-version hcl-report-type hcl-hash
     hcl-var-size hcl-data-size runtime-hash runtime-json ak user-data
     quote-sig quote-magic quote-nonce quote-select quote-parse quote-pcr
-    size version sig-algo policy-mbo policy-mbz keyinfo-mbz signing-key reserved sig-range signer-kind
-    report-sig fms-product tcb-mbz tcb-cert chip-masked chip-id tcb-order report-data
-    cert-parse ark-pin ark-alg ark-rsa ark-issuer ark-sig ark-time ask-alg ask-rsa ask-issuer ask-sig
-    ask-time ask-ca ask-cn vek-alg vek-rsa vek-issuer vek-sig vek-time vek-cn vek-key
+    size version sig-algo policy-mbo policy-mbz keyinfo-mbz signing-key reserved sig-range
+    signer-kind report-sig fms-product tcb-mbz tcb-cert chip-masked chip-id tcb-order report-data
+    cert-parse ark-pin ark-alg ark-rsa ark-issuer ark-sig ark-time ask-alg ask-rsa
+    ask-issuer ask-sig ask-time ask-ca ask-cn vek-alg vek-rsa vek-issuer vek-sig vek-time
+    vek-cn vek-key
     ext-missing ext-dup ext-int ext-str ext-struct ext-product ext-spare ext-hwid ext-csp
-    debug migrate-ma vmpl product-milan tcb-floor fw-floor mitigation platform-info id-key measurement
-    pcr chip csp
-    web-pki claims-expected crl-missing crl-sig crl-time crl-revoked connect tls http-status redirect
+    debug migrate-ma vmpl product-milan tcb-floor fw-floor mitigation platform-info id-key
+    measurement pcr chip csp
+    web-pki claims-expected crl-missing crl-sig crl-time crl-revoked connect tls
+    http-status redirect
     """.split { $0 == " " || $0 == "\n" }.map(String.init)
 
   static let retryable: Set<String> = [

@@ -1,5 +1,5 @@
-/// Why evidence is refused, or why a gate is shut: the closed set. No other text leaves the verifier,
-/// and the words are the same in status, log, verdict and `pmctl why`.
+/// Why evidence is refused, or why a gate is shut: the closed set. No other text leaves the
+/// verifier, and the words are the same in status, log, verdict and `pmctl why`.
 public enum FailureToken: String, CaseIterable, Error, Sendable {
   // Gate
   case configPlatform = "config-platform"

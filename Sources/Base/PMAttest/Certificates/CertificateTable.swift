@@ -3,7 +3,7 @@
 /// by whoever uses it.
 public struct CertificateTable: Sendable {
   /// The largest buffer that the sev-guest driver takes.
-  public static let bytesMax = 0x4000
+  public static let bytesMax = 16 << 10
   /// Twice the largest certificate that a chain takes: PEM is longer than DER.
   static let entryBytesMax = 8192
 
