@@ -24,6 +24,12 @@ public enum Hex {
     return bytes
   }
 
+  /// Nil unless `text` would write the same digits: lower case only.
+  public static func canonicalBytes(_ text: String) -> [UInt8]? {
+    guard let bytes = bytes(text), Self.text(bytes.span) == text else { return nil }
+    return bytes
+  }
+
   private static func digit(_ value: UInt8) -> UInt8 { value < 10 ? value + 0x30 : value + 0x57 }
 
   private static func value(_ digit: UInt8) -> UInt8? {
@@ -32,37 +38,6 @@ public enum Hex {
     case 0x41...0x46: digit - 0x37
     case 0x61...0x66: digit - 0x57
     default: nil
-    }
-  }
-}
-
-/// Base64 with the alphabet for names and URLs, without padding (RFC 4648, section 5).
-public enum Base64URL {
-  public static func text(_ bytes: borrowing Span<UInt8>) -> String {
-    var letters: [UInt8] = []
-    letters.reserveCapacity((bytes.count * 4 + 2) / 3)
-    var bits: UInt32 = 0
-    var bitCount: UInt32 = 0
-    for index in bytes.indices {
-      bits = bits << 8 | UInt32(bytes[index])
-      bitCount += 8
-      while bitCount >= 6 {
-        bitCount -= 6
-        letters.append(letter(bits >> bitCount & 63))
-      }
-    }
-    if bitCount > 0 { letters.append(letter(bits << (6 - bitCount) & 63)) }
-    return String(decoding: letters, as: UTF8.self)
-  }
-
-  private static func letter(_ value: UInt32) -> UInt8 {
-    let value = UInt8(truncatingIfNeeded: value)
-    switch value {
-    case 0..<26: return value + UInt8(ascii: "A")
-    case 26..<52: return value - 26 + UInt8(ascii: "a")
-    case 52..<62: return value - 52 + UInt8(ascii: "0")
-    case 62: return UInt8(ascii: "-")
-    default: return UInt8(ascii: "_")
     }
   }
 }

@@ -21,15 +21,19 @@ public struct JSONReader {
 
   private let bytes: [UInt8]
   private let allowsComments: Bool
+  private let depthMax: Int
   private var position = 0
 
+  /// Reads bytes that are one document and nothing else. A format that names a smaller nesting than
+  /// `depthMax` hands it in; the outermost object or array counts as one.
   public static func read(
-    _ bytes: [UInt8], allowsComments: Bool = false
+    _ bytes: [UInt8], allowsComments: Bool = false, depthMax: Int = depthMax
   ) throws(JSONError) -> JSONValue {
     guard bytes.count <= documentBytesMax else {
       throw JSONError(reason: .tooLong, offset: documentBytesMax)
     }
-    var reader = JSONReader(bytes: bytes, allowsComments: allowsComments)
+    var reader = JSONReader(
+      bytes: bytes, allowsComments: allowsComments, depthMax: min(depthMax, Self.depthMax))
     try reader.skipBlanks()
     let value = try reader.value(depth: 0)
     try reader.skipBlanks()
@@ -43,9 +47,8 @@ public struct JSONReader {
     try read(Array(text.utf8), allowsComments: allowsComments)
   }
 
-  private init(bytes: [UInt8], allowsComments: Bool) {
-    self.bytes = bytes
-    self.allowsComments = allowsComments
+  private init(bytes: [UInt8], allowsComments: Bool, depthMax: Int) {
+    (self.bytes, self.allowsComments, self.depthMax) = (bytes, allowsComments, depthMax)
   }
 
   private func error(_ reason: JSONError.Reason) -> JSONError {
@@ -116,7 +119,7 @@ public struct JSONReader {
   }
 
   private mutating func object(depth: Int) throws(JSONError) -> JSONObject {
-    guard depth <= Self.depthMax else { throw error(.tooDeep) }
+    guard depth <= depthMax else { throw error(.tooDeep) }
     var members: [JSONObject.Member] = []
     var names: Set<String> = []
     try skipBlanks()
@@ -140,7 +143,7 @@ public struct JSONReader {
   }
 
   private mutating func array(depth: Int) throws(JSONError) -> [JSONValue] {
-    guard depth <= Self.depthMax else { throw error(.tooDeep) }
+    guard depth <= depthMax else { throw error(.tooDeep) }
     var values: [JSONValue] = []
     try skipBlanks()
     if take("]") { return values }
