@@ -7,4 +7,15 @@ public enum Warning: String, CaseIterable, Sendable {
   case provisional
   /// The configuration replaced a floor of the table.
   case floorOverride = "floor-override"
+
+  /// What it means, in one sentence.
+  public var explanation: String {
+    switch self {
+    case .milanWeak:
+      "The seed of such a chip can be extracted and its reports forged (AMD-SB-3045); no report "
+        + "shows whether that happened."
+    case .provisional: "The host runs newer firmware than it has committed to, and may go back."
+    case .floorOverride: "The configuration sets another floor for this firmware than the table."
+    }
+  }
 }

@@ -6,6 +6,13 @@ struct DocumentMembers {
   private let object: JSONObject
   init(_ object: JSONObject) { self.object = object }
 
+  func has(_ name: String) -> Bool { object[name] != nil }
+
+  func object(_ name: String) throws(FailureToken) -> DocumentMembers {
+    guard let inner = object[name]?.object else { throw .docMember }
+    return DocumentMembers(inner)
+  }
+
   /// Lower-case digits of exactly `count` bytes.
   func hex(_ name: String, count: Int) throws(FailureToken) -> [UInt8] {
     try Self.hex(object[name], count: count)

@@ -58,21 +58,28 @@ public struct EvidenceDocument: Equatable, Sendable {
     else { throw .docPlatform }
 
     let members = DocumentMembers(object)
-    guard let nonce = Nonce(try members.hex("nonce", count: Nonce.byteCount)),
-      let key = Digest256(try members.hex("spki_sha256", count: Digest256.byteCount).span)
-    else { throw .docMember }
-    (self.nonce, self.key) = (nonce, key)
-    claims = try members.base64("claims", Claims.bytesRange)
-    chain = try members.base64List("chain", Self.certificateBytes)
+    let nonce = try members.hex("nonce", count: Nonce.byteCount)
+    let claims = try members.base64("claims", Claims.bytesRange)
+    let key = try members.hex("spki_sha256", count: Digest256.byteCount)
+    let chain = try members.base64List("chain", Self.certificateBytes)
+    let body = try Self.body(of: platform, members)
+    guard chain.count == Self.chainCount else { throw .chainCount }
+    guard let nonce = Nonce(nonce), let key = Digest256(key.span) else { throw .docMember }
+    self.init(nonce: nonce, claims: claims, key: key, chain: chain, body: body)
+  }
+
+  /// One of the two members that carry evidence, that of the platform, and not the other.
+  private static func body(
+    of platform: Platform, _ members: DocumentMembers
+  ) throws(FailureToken) -> Body {
     switch platform {
     case .snp:
-      guard object["azure"] == nil else { throw .docMember }
-      body = .report(try members.base64("report", Report.byteCount...Report.byteCount))
+      guard !members.has("azure") else { throw .docMember }
+      return .report(try members.base64("report", Report.byteCount...Report.byteCount))
     case .azure:
-      guard object["report"] == nil, let inner = object["azure"]?.object else { throw .docMember }
-      body = .azure(try AzureEvidence(DocumentMembers(inner)))
+      guard !members.has("report") else { throw .docMember }
+      return .azure(try AzureEvidence(members.object("azure")))
     }
-    guard chain.count == Self.chainCount else { throw .chainCount }
   }
 
   private static let notAttested = "not-attested"

@@ -10,7 +10,7 @@ struct Policy: Sendable {
     let signer: SigningIdentity
     let levels: PlatformTCB
     /// Nil where there is no quote.
-    let pcrs: [[UInt8]]?
+    var pcrs: [[UInt8]]?
   }
 
   struct Judgement: Equatable, Sendable {

@@ -1,16 +1,16 @@
 extension Appraisal {
   /// The verdict for people: one line for each factor, the warnings, and at the end what it means.
   public var lines: [String] {
-    factors.map(\.line) + [""] + warnings.map { "\($0.rawValue.uppercased()): \($0.explanation)" }
-      + notes + [conclusion]
-  }
-
-  private var notes: [String] {
-    var notes: [String] = []
-    if claims?.isKeyProvided == true {
-      notes.append("The operator provided the TLS key: it has existed outside this machine.")
+    var lines = factors.map(\.line)
+    lines.append("")
+    for warning in warnings {
+      lines.append("\(warning.rawValue.uppercased()): \(warning.explanation)")
     }
-    return notes
+    if claims?.isKeyProvided == true {
+      lines.append("The operator provided the TLS key: it has existed outside this machine.")
+    }
+    lines.append(conclusion)
+    return lines
   }
 
   /// What the verdict means, in plain words. It says nothing of software that nobody has proven.
@@ -32,7 +32,7 @@ extension Appraisal {
     }
     if proven.isEmpty { return held + "; which software runs there is NOT PROVEN" }
     let parts = proven.map { $0.name == .measurement ? "measurement" : "boot chain" }
-    return held + ", as is its \(parts.joined(separator: " and its ")): the one you expect"
+    return held + ", and its \(parts.joined(separator: " and ")) is what you expect"
   }
 
   private var signer: String {
