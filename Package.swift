@@ -125,6 +125,12 @@ let package = Package(
     .target(
       name: "Vectors", dependencies: ["PMJSON", "PMSystem"], path: "Tests/Support/Vectors",
       exclude: ["README.md"], swiftSettings: strict),
+    .target(
+      name: "EmulatedMachine",
+      dependencies: [
+        "CLinux", "COpenSSL", "PMAttest", "PMCrypto", "PMJSON", "PMSystem", "Scratch", "Vectors",
+      ],
+      path: "Tests/Support/EmulatedMachine", exclude: ["README.md"], swiftSettings: strict),
     tests("PMSystemTests", ["PMSystem", "Seeded"]),
     tests("PMJSONTests", ["PMJSON", "Seeded"]),
     tests("PMHTTPTests", ["PMHTTP", "PMSystem", "Seeded"]),
@@ -139,7 +145,10 @@ let package = Package(
     tests("PMCommandTests", ["PMCommand", "PMSupervisor", "PMJSON", "PMWire"]),
     tests(
       "PMAttestTests",
-      ["PMAttest", "PMCrypto", "PMJSON", "PMSystem", "COpenSSL", "Seeded", "Vectors"],
+      [
+        "EmulatedMachine", "PMAttest", "PMCrypto", "PMJSON", "PMSystem", "COpenSSL",
+        "Scratch", "Seeded", "Vectors",
+      ],
       fixtures: ["Fixtures"]),
     tests("TidyTests", []),
     tests("PMCryptoTests", ["PMCrypto"]),

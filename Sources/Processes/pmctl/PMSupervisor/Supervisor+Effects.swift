@@ -55,7 +55,7 @@ extension Supervisor {
 
   private func appraise() {
     let platform = configuration.platform.flatMap { Platform(rawValue: $0.rawValue) }
-    let token = Gate(platform: platform).judge()
+    let token = Gate(platform: platform, machine: .real).judge()
     feed(
       .verdict(
         token.isRetryable ? .unavailable(token: token.rawValue) : .refused(token: token.rawValue)))
