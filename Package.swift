@@ -86,8 +86,11 @@ let package = Package(
       "PMSupervisor", of: "pmctl",
       ["PMSupervision", "PMWire", "PMAttest", "PMCrypto", "PMJSON", "PMLog", "PMSystem"]),
     logic(
+      "PMVerify", of: "pmctl", pages: ["README.md"],
+      ["PMAttest", "PMTLS", "PMHTTP", "PMCrypto", "PMJSON", "PMSystem"]),
+    logic(
       "PMCommand", of: "pmctl",
-      ["PMSupervisor", "PMWire", "PMHTTP", "PMJSON", "PMLog", "PMSystem"]),
+      ["PMSupervisor", "PMVerify", "PMAttest", "PMWire", "PMHTTP", "PMJSON", "PMLog", "PMSystem"]),
     program("pmctl", "PMCommand"),
     logic("PMLaunch", of: "pm-launch", ["PMWire", "PMSystem", "CLinux"]),
     program("pm-launch", "PMLaunch"),
@@ -142,6 +145,7 @@ let package = Package(
       "PMSupervisorTests",
       ["PMSupervisor", "PMWire", "PMCrypto", "PMJSON", "PMLog", "PMSystem"]),
     tests("PMLaunchTests", ["PMSystem", "PMWire"]),
+    tests("PMVerifyTests", ["PMVerify", "PMAttest", "PMCrypto", "PMJSON", "PMSystem"]),
     tests("PMCommandTests", ["PMCommand", "PMSupervisor", "PMJSON", "PMWire"]),
     tests(
       "PMAttestTests",

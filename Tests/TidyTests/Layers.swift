@@ -20,7 +20,9 @@ enum Layers {
       "PMSupervision", "PMWire", "PMAttest", "PMCrypto", "PMJSON", "PMLog", "PMSystem",
       "Synchronization",
     ],
-    "PMCommand": ["PMSupervisor", "PMWire", "PMHTTP", "PMJSON", "PMLog", "PMSystem"],
+    // Also pmctl, but never loaded by the supervisor: TLS and HTTP of others are read here.
+    "PMVerify": ["PMAttest", "PMTLS", "PMHTTP", "PMCrypto", "PMJSON", "PMSystem"],
+    "PMCommand": ["PMSupervisor", "PMVerify", "PMAttest", "PMWire", "PMHTTP", "PMJSON", "PMLog", "PMSystem"],
     "PMLaunch": ["PMWire", "PMSystem", "CLinux", "Glibc"],
     "PMEdge": ["PMWire", "PMTLS", "PMHTTP", "PMJSON", "PMLog", "PMSystem", "Synchronization"],
     "PMCore": [

@@ -1,8 +1,8 @@
 internal import COpenSSL
 public import PMSystem
 
-/// One server-side TLS connection without I/O: ciphertext in, plaintext out, and the other way. All
-/// sessions of a loop share its `TLSPipe`.
+/// One TLS connection without I/O: ciphertext in, plaintext out, and the other way. All sessions of
+/// a loop share its `TLSPipe`.
 @safe public final class TLSSession {
   /// Where a session stands after a call.
   public enum State: Sendable {
@@ -17,11 +17,18 @@ public import PMSystem
   private static let recordBytesMax = 16_384
 
   public private(set) var state = State.handshaking
-  private let ssl: OpaquePointer
+  let ssl: OpaquePointer
   private let pipe: TLSPipe
 
-  public init(_ context: TLSContext, _ pipe: TLSPipe) throws(TLSError) {
-    guard let ssl = unsafe SSL_new(context.pointer) else { throw .library }
+  /// The server's side of a connection.
+  public convenience init(_ context: TLSContext, _ pipe: TLSPipe) throws(TLSError) {
+    try unsafe self.init(context.pointer, pipe)
+    unsafe SSL_set_accept_state(ssl)
+  }
+
+  /// A session that does not know yet which side it is.
+  init(_ context: OpaquePointer, _ pipe: TLSPipe) throws(TLSError) {
+    guard let ssl = unsafe SSL_new(context) else { throw .library }
     guard let bio = unsafe pipe.makeBIO() else {
       unsafe SSL_free(ssl)
       throw .library
@@ -30,7 +37,6 @@ public import PMSystem
     self.pipe = pipe
     // The session owns the BIO from here on; one serves both directions.
     unsafe SSL_set_bio(ssl, bio, bio)
-    unsafe SSL_set_accept_state(ssl)
   }
 
   deinit { unsafe SSL_free(ssl) }
