@@ -90,7 +90,10 @@ let package = Package(
       ["PMAttest", "PMTLS", "PMHTTP", "PMCrypto", "PMJSON", "PMSystem"]),
     logic(
       "PMCommand", of: "pmctl",
-      ["PMSupervisor", "PMVerify", "PMAttest", "PMWire", "PMHTTP", "PMJSON", "PMLog", "PMSystem"]),
+      [
+        "PMSupervisor", "PMVerify", "PMAttest", "PMWire", "PMCrypto", "PMHTTP", "PMJSON", "PMLog",
+        "PMSystem",
+      ]),
     program("pmctl", "PMCommand"),
     logic("PMLaunch", of: "pm-launch", ["PMWire", "PMSystem", "CLinux"]),
     program("pm-launch", "PMLaunch"),
@@ -145,7 +148,9 @@ let package = Package(
       "PMSupervisorTests",
       ["PMSupervisor", "PMWire", "PMCrypto", "PMJSON", "PMLog", "PMSystem"]),
     tests("PMLaunchTests", ["PMSystem", "PMWire"]),
-    tests("PMVerifyTests", ["PMVerify", "PMAttest", "PMCrypto", "PMJSON", "PMSystem"]),
+    tests(
+      "PMVerifyTests",
+      ["PMVerify", "PMAttest", "PMCrypto", "PMJSON", "PMSystem", "Scratch", "Vectors"]),
     tests("PMCommandTests", ["PMCommand", "PMSupervisor", "PMJSON", "PMWire"]),
     tests(
       "PMAttestTests",

@@ -102,7 +102,8 @@ import Testing
 
   @Test func namesHaveAddresses() throws {
     let deadline = Instant.now().adding(seconds: 10)
-    #expect(try HostName.addresses(of: "::1", until: deadline) == [InternetAddress(high: 0, low: 1)])
+    let literal = try HostName.addresses(of: "::1", until: deadline)
+    #expect(literal == [InternetAddress(high: 0, low: 1)])
     let local = try HostName.addresses(of: "localhost", until: deadline)
     #expect(!local.isEmpty && local.allSatisfy(\.isLoopback))
     // A label of 64 letters is no name in any resolver (RFC 1035, 2.3.4).

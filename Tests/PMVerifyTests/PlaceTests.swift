@@ -30,8 +30,8 @@ import Testing
   }
 
   private func proxy(_ host: String, _ environment: [String: String]) throws -> String? {
-    let server = try #require(ApplianceURL("https://\(host)")).place
-    return try Proxy.place(for: server, in: environment)?.hostAndPort
+    let url = try #require(ApplianceURL("https://\(host)"))
+    return try Proxy.place(for: url.place, in: environment)?.hostAndPort
   }
 
   @Test func theProxyOfTheEnvironmentIsATunnel() throws {

@@ -5,6 +5,8 @@ enum Exceptions {
       "the operator's own file is at fault, and only the operator's terminal shows its words",
     "Sources/Processes/pmctl/PMCommand/Command.swift":
       "the operator's own words, told back to the terminal they were typed at",
+    "Sources/Processes/pmctl/PMCommand/VerifyInput.swift":
+      "the client's own words, told back to the terminal they were typed at",
     "Sources/Processes/pm-core/PMCore/Keys/KeyFileEntry.swift":
       "the name of a member of ours, never its value; it goes into the report of an import",
     "Sources/Wire/PMWire/CoreControl/CoreControl.swift":

@@ -22,7 +22,10 @@ enum Layers {
     ],
     // Also pmctl, but never loaded by the supervisor: TLS and HTTP of others are read here.
     "PMVerify": ["PMAttest", "PMTLS", "PMHTTP", "PMCrypto", "PMJSON", "PMSystem"],
-    "PMCommand": ["PMSupervisor", "PMVerify", "PMAttest", "PMWire", "PMHTTP", "PMJSON", "PMLog", "PMSystem"],
+    "PMCommand": [
+      "PMSupervisor", "PMVerify", "PMAttest", "PMWire", "PMCrypto", "PMHTTP", "PMJSON", "PMLog",
+      "PMSystem",
+    ],
     "PMLaunch": ["PMWire", "PMSystem", "CLinux", "Glibc"],
     "PMEdge": ["PMWire", "PMTLS", "PMHTTP", "PMJSON", "PMLog", "PMSystem", "Synchronization"],
     "PMCore": [

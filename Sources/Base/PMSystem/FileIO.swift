@@ -131,6 +131,11 @@ public enum FileIO {
     guard fchmod(folder.number, mode) == 0 else { throw .last(.chmod) }
   }
 
+  /// Makes a folder that must not be there yet.
+  public static func makeNewFolder(_ path: String, mode: UInt32) throws(SystemError) {
+    guard unsafe mkdir(path, mode) == 0 else { throw .last(.mkdir) }
+  }
+
   /// Opens an existing file for writing, close-on-exec.
   public static func openForWriting(_ path: String) throws(SystemError) -> OwnedDescriptor {
     let file = OwnedDescriptor(result: unsafe Glibc.open(path, O_WRONLY | O_CLOEXEC))

@@ -54,9 +54,17 @@ public final class TCPStream {
     let number = pm_errno()
     guard number == EINPROGRESS else { throw .unreachable(errno: number) }
     guard Waiting.isReady(descriptor.number, .writable, until: deadline) else { throw .timedOut }
-    let outcome = TCPSocket.connectError(descriptor)
+    let outcome = connectError(descriptor)
     guard outcome == 0 else { throw .unreachable(errno: outcome) }
     return descriptor
+  }
+
+  /// How a connect that was started has ended; 0 if well (socket(7), SO_ERROR).
+  private static func connectError(_ descriptor: borrowing OwnedDescriptor) -> Int32 {
+    var number: Int32 = 0
+    var size = socklen_t(MemoryLayout<Int32>.size)
+    let result = unsafe getsockopt(descriptor.number, SOL_SOCKET, SO_ERROR, &number, &size)
+    return result == 0 ? number : pm_errno()
   }
 
   /// Sends all bytes.

@@ -14,7 +14,7 @@ public struct TCB: Equatable, Sendable {
   }
 
   /// Reads the eight bytes of a report; nil if a byte without a name is not zero.
-  init?(_ bytes: [UInt8], of product: Product) {
+  public init?(_ bytes: [UInt8], of product: Product) {
     switch product {
     case .milan, .genoa:
       guard bytes.count == Self.byteCount, bytes.isZero(2..<6) else { return nil }

@@ -1,3 +1,5 @@
+internal import PMWire
+
 /// One command of `pmctl`: everything that help, completion and the reader of options need.
 struct Command: Sendable {
   /// One word, or two: `keys list`.
@@ -18,6 +20,8 @@ struct Command: Sendable {
   var examples: [String] = []
   /// What the operands may be, for completion.
   var words: [String] = []
+  /// What it exits with if its words are not understood.
+  var usageExit = ExitCode.usage
   let run: @Sendable (CommandInput) -> Int32
 
   var usage: String { "pmctl \(name)" + (form.isEmpty ? "" : " \(form)") }
@@ -26,7 +30,7 @@ struct Command: Sendable {
   static let configurationOption = "--configuration"
 
   static var all: [Command] {
-    supervision + questions + orders + coreCommands + own
+    supervision + questions + orders + coreCommands + clientCommands + own
   }
 
   /// The command that the words begin with, and the words after its name.

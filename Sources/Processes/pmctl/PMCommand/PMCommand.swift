@@ -15,6 +15,7 @@ public enum PMCommand {
     case "help", "--help", "-h": return help(Array(words.dropFirst()))
     case "--version": return run(["pmctl", "version"])
     case "ask": return Ask.run(Array(words.dropFirst()))
+    case "collateral": return Collateral.run(Array(words.dropFirst()))
     default: break
     }
     guard let (command, rest) = Command.find(words) else { return unknown(words) }
@@ -42,7 +43,7 @@ public enum PMCommand {
       return command.run(input)
     } catch {
       Terminal.error("pmctl \(command.name): \(error.text)\nUsage: \(command.usage)")
-      return ExitCode.usage
+      return command.usageExit
     }
   }
 

@@ -14,6 +14,8 @@ public enum NetworkFault: Error, Equatable, Sendable {
   /// The connection broke before the answer was whole.
   case truncated
   case timedOut
+  /// The server answered with another status than 200; only where the caller needs that one.
+  case refused(status: Int)
   /// The answer is longer than the caller allows.
   case oversized
   case notHTTP
@@ -51,6 +53,7 @@ public enum NetworkFault: Error, Equatable, Sendable {
     case .handshake: "no TLS 1.2 or later could be agreed on"
     case .truncated: "the connection broke before the answer was whole"
     case .timedOut: "no whole answer within the time allowed"
+    case .refused(let status): "the server answered \(status)"
     case .oversized: "the answer is longer than an attestation document may be"
     case .notHTTP: "the answer is not HTTP/1.1 with a length"
     case .untrusted: "the system's roots do not vouch for the server"
