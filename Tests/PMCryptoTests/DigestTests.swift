@@ -8,6 +8,8 @@ private func areEqual(_ a: [UInt8], _ b: [UInt8]) -> Bool { equalInConstantTime(
 private func digest256(_ bytes: [UInt8]) -> Digest256? { Digest256(bytes.span) }
 private func hexText(_ bytes: [UInt8]) -> String { Hex.text(bytes.span) }
 private func base64(_ bytes: [UInt8]) -> String { Base64URL.text(bytes.span) }
+private func standard(_ bytes: [UInt8]) -> String { Base64.text(bytes.span) }
+private func hash(_ bytes: [UInt8]) -> Digest256 { Digest256(hashing: bytes.span) }
 extension SHA256 {
   fileprivate func hex(_ text: String) -> String { digest(of: bytes(text).span).hex }
 }
@@ -99,5 +101,60 @@ struct TextTests {
     for (plain, text) in vectors { #expect(base64(bytes(plain)) == text) }
     #expect(base64([0xFB, 0xFF]) == "-_8")
     #expect(base64([UInt8](repeating: 7, count: 32)).utf8.count == 43)
+  }
+
+  @Test("Base64 of RFC 4648, section 10; each text has one form and each form one meaning")
+  func base64Forms() {
+    let texts = ["": "", "f": "Zg==", "fo": "Zm8=", "foo": "Zm9v", "foob": "Zm9vYg=="]
+    for (text, code) in texts {
+      #expect(standard(bytes(text)) == code)
+      #expect(Base64.bytes(code) == bytes(text))
+      let bare = String(code.prefix { $0 != "=" })
+      #expect(Base64URL.bytes(bare) == bytes(text))
+      if bare != code {
+        #expect(Base64URL.bytes(code) == nil)
+        #expect(Base64.bytes(bare) == nil)
+      }
+    }
+    #expect(Base64.bytes("+/+/") == [0xFB, 0xFF, 0xBF])
+    #expect(Base64URL.bytes("-_-_") == [0xFB, 0xFF, 0xBF])
+    for wrong in ["Zh==", "Zm9=", "Z", "Zg=", "=", "====", "Zg==\n", "-_-_", "Zm9v=", "Zg==Zg=="] {
+      #expect(Base64.bytes(wrong) == nil, "\(wrong)")
+    }
+    for wrong in ["Zh", "Zm9", "Z", "+/+/", "Zg=="] {
+      #expect(Base64URL.bytes(wrong) == nil, "\(wrong)")
+    }
+    for count in 0..<70 {
+      let some = (0..<count).map { UInt8(truncatingIfNeeded: $0 &* 37 &+ count) }
+      #expect(Base64.bytes(standard(some)) == some)
+    }
+  }
+
+  @Test("FIPS 180-4 vectors, in one call")
+  func hashFunctions() {
+    func digest(_ function: HashFunction) -> String {
+      hexText(function.digest(of: bytes("abc").span))
+    }
+    #expect(
+      digest(.sha256) == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad")
+    #expect(
+      digest(.sha384)
+        == "cb00753f45a35e8bb5a03d699ac65007272c32ab0eded1631a8b605a43ff5bed"
+        + "8086072ba1e7cc2358baeca134c825a7")
+    #expect(
+      digest(.sha512)
+        == "ddaf35a193617abacc417349ae20413112e6fa4e89a97ea20a9eeee64b55d39a"
+        + "2192992a274fc1a836ba3c23a3feebbd454d4423643ce80e2a9ac94fa54ca49f")
+    #expect(hash(bytes("abc")).hex == digest(.sha256))
+    #expect(hash([]).hex.hasPrefix("e3b0c44298fc1c14"))
+    for function in [HashFunction.sha256, .sha384, .sha512] {
+      #expect(function.byteCount * 2 == digest(function).utf8.count)
+    }
+  }
+
+  @Test("Lower-case digits only, where a text must be the one we would write")
+  func canonicalHex() {
+    #expect(Hex.canonicalBytes("00abff") == [0, 0xAB, 0xFF])
+    for wrong in ["0", "AB", "aB", "0x", "zz"] { #expect(Hex.canonicalBytes(wrong) == nil) }
   }
 }

@@ -92,6 +92,16 @@ private func reason(_ text: String, allowsComments: Bool = false) -> JSONError.R
     #expect(reason(String(repeating: "[", count: 100_000)) == .tooDeep)
   }
 
+  @Test func aFormatMayAskForLessNestingAndNotForMore() {
+    func isRead(_ depth: Int, _ depthMax: Int) -> Bool {
+      let text = String(repeating: "[", count: depth) + String(repeating: "]", count: depth)
+      return (try? JSONReader.read(Array(text.utf8), depthMax: depthMax)) != nil
+    }
+    #expect(isRead(7, 8) && isRead(8, 8) && !isRead(9, 8))
+    let own = JSONReader.depthMax
+    #expect(isRead(own, own * 2) && !isRead(own + 1, own * 2))
+  }
+
   @Test func theDocumentIsBounded() {
     let largest = [UInt8](repeating: UInt8(ascii: "x"), count: JSONReader.documentBytesMax)
     #expect(reason(largest) == .unexpectedByte)

@@ -102,8 +102,8 @@ struct Policy: Sendable {
     list.isEmpty || (item.map(list.contains) ?? false)
   }
 
-  /// On Azure a signer is always asked for: anybody with such a chip can imitate the blob. Elsewhere
-  /// only where the caller expects one.
+  /// On Azure a signer is always asked for: anybody with such a chip can imitate the blob.
+  /// Elsewhere only where the caller expects one.
   private func isSignerAccepted(_ report: Report) -> Bool {
     let expected = rules.expectations.idKeys
     if !expected.isEmpty { return expected.contains(report.idKeyDigest) }

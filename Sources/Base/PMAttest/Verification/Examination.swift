@@ -64,7 +64,7 @@ struct Examination {
     let claims = try Claims(document.claims, platform: document.platform)
     self.claims = claims
 
-    judge()
+    judge(on: document.platform)
     compare(claims)
     checkRevocation()
   }
@@ -116,8 +116,8 @@ struct Examination {
   // MARK: What a caller asks beyond genuineness
 
   /// Step 8, for evidence that has passed all before.
-  mutating func judge() {
-    guard let subject, let platform else { return }
+  mutating func judge(on platform: Platform) {
+    guard let subject else { return }
     let judgement = Policy(rules: rules, platform: platform).judge(subject)
     let (report, expected) = (subject.report, rules.expectations)
     table.pass(.guestPolicy, report.policyText)

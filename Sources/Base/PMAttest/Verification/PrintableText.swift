@@ -9,12 +9,14 @@ public enum PrintableText {
 
   public static func of(_ text: String) -> String {
     var printed = ""
+    // How much of it fits together with the mark that something is missing.
+    var keptBytes = 0
     for scalar in text.unicodeScalars {
-      let piece = isHarmless(scalar) ? String(scalar) : escape(scalar)
-      guard printed.utf8.count + piece.utf8.count <= bytesMax - end.utf8.count else {
-        return printed + end
+      printed += isHarmless(scalar) ? String(scalar) : escape(scalar)
+      if printed.utf8.count <= bytesMax - end.utf8.count { keptBytes = printed.utf8.count }
+      if printed.utf8.count > bytesMax {
+        return String(decoding: printed.utf8.prefix(keptBytes), as: UTF8.self) + end
       }
-      printed += piece
     }
     return printed
   }

@@ -8,8 +8,8 @@ public enum Verdict: String, CaseIterable, Sendable {
   /// There was no answer to judge.
   case unreachable
 
-  /// The verdict of factors that were all judged: one failure refuses, and so does a required factor
-  /// in any state but PASS.
+  /// The verdict of factors that were all judged: one failure refuses, and so does a required
+  /// factor in any state but PASS.
   init(of factors: [Factor], required: Set<Factor.Name>, on occasion: Occasion) {
     let passed = Set(factors.filter { $0.state == .pass }.map(\.name))
     let hasFailure = factors.contains { $0.state == .fail }

@@ -5,8 +5,8 @@ public import PMSystem
 /// system is touched. The gate, `pmctl verify` and the tests run this same code.
 ///
 /// Method: one order, which `Examination` spells out, and the first failure ends it, because what
-/// lies behind a failure may be anybody's bytes. Policy, expectations and revocation are judged only
-/// for evidence that is genuine and bound, and then all of them.
+/// lies behind a failure may be anybody's bytes. Policy, expectations and revocation are judged
+/// only for evidence that is genuine and bound, and then all of them.
 ///
 /// What no verdict says: which software runs, unless measurement or boot chain is expected; where
 /// the machine stands; that a chip of the kind Milan has kept its seed.
