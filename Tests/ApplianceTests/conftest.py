@@ -3,6 +3,7 @@ import os
 
 import pytest
 
+import played_appliance
 from appliance import Appliance
 
 ID_CHARACTERS_MAX = 60
@@ -53,3 +54,21 @@ def vendor(appliance):
 def key(appliance):
     """A key that nobody else uses."""
     return appliance.create_key()
+
+
+@pytest.fixture(scope="session")
+def generate():
+    """The maker of synthetic evidence."""
+    return played_appliance.synthetic()
+
+
+@pytest.fixture(scope="session")
+def world(generate):
+    """Its keys and roots, and evidence that is well formed."""
+    return generate.World()
+
+
+@pytest.fixture
+def own(tmp_path):
+    """The TLS key of a played appliance."""
+    return played_appliance.identity(tmp_path / "own")

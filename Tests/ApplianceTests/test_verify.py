@@ -48,22 +48,6 @@ def verify(*words, program="pmctl", json=True, environment=None):
     return Verdict(run)
 
 
-@pytest.fixture(scope="module")
-def generate():
-    return played.synthetic()
-
-
-@pytest.fixture(scope="module")
-def world(generate):
-    return generate.World()
-
-
-@pytest.fixture
-def own(tmp_path):
-    """The TLS key of the played appliance."""
-    return played.identity(tmp_path / "own")
-
-
 @pytest.fixture
 def evidence(generate, world, own):
     """Builds the body of a good answer to a request; keyword arguments spoil it."""
