@@ -328,6 +328,22 @@ struct QuoteTests {
     #expect(verdict { _ = try RuntimeData([0x22, 0xFF, 0x22]) } == "runtime-json")
   }
 
+  @Test func noiseNeverTraps() {
+    var random = SeededRandom(seed: 4)
+    let good = Array(#"{"keys":[\#(Self.jwk())],"user-data":"00"}"#.utf8)
+    for _ in 0..<1500 {
+      var bytes = good
+      for _ in 0..<Int.random(in: 1...4, using: &random) {
+        bytes[Int.random(in: 0..<bytes.count, using: &random)] =
+          .random(in: .min ... .max, using: &random)
+      }
+      // What is still read has one key of a size that is allowed.
+      if let data = try? RuntimeData(bytes) {
+        #expect((2048...4096).contains(data.attestationKey.bitCount))
+      }
+    }
+  }
+
   @Test func userDataIsHexOfAnyCaseOrAbsent() throws {
     func data(_ member: String) throws -> [UInt8]? {
       try RuntimeData(Array(#"{"keys":[\#(Self.jwk())]\#(member)}"#.utf8)).userData

@@ -4,23 +4,31 @@ import Vectors
 
 @testable import PMAttest
 
-/// What one verification costs, printed; the bounds are wide, for a busy machine and a debug build.
+/// What one verification costs, printed. Other suites run beside this one, so the calmest of
+/// several rounds counts: what each verification kept would be there in every round.
 @Suite(.enabled(if: Vectors.exist, Comment(rawValue: Vectors.missing)), .serialized)
 struct VerificationCostTests {
-  private static let timesMeasured: UInt64 = 100
+  private static let rounds = 10
+  private static let verificationsInRound = 20
+  /// A few milliseconds, with a factor for debug builds and busy machines.
   private static let microsecondsMax: UInt64 = 100_000
-  private static let grownBytesMax = 8 << 20
+  /// Less than one document each.
+  private static let grownBytesMax = 128 << 10
 
   @Test(arguments: ["d01-snp", "d02-azure"])
   func oneVerificationIsCheap(_ name: String) throws {
     let vector = try DocumentVector(Vector(path: "synthetic/cases/\(name)"))
-    for _ in 0..<20 { _ = vector.appraise() }
-    let before = try Self.residentBytes()
-    let start = Instant.now()
-    for _ in 0..<Self.timesMeasured { #expect(vector.appraise().verdict == .proven) }
-    let cost = Instant.now().microsecondsSince(start) / Self.timesMeasured
-    let grown = try Self.residentBytes() - before
-    print("\(name): \(cost) µs a verification, \(grown) bytes grown in \(Self.timesMeasured)")
+    var cost = UInt64.max
+    var grown = Int.max
+    for _ in 0..<Self.rounds {
+      let before = try Self.residentBytes()
+      let start = Instant.now()
+      for _ in 0..<Self.verificationsInRound { #expect(vector.appraise().verdict == .proven) }
+      let spent = Instant.now().microsecondsSince(start)
+      cost = min(cost, spent / UInt64(Self.verificationsInRound))
+      grown = min(grown, try Self.residentBytes() - before)
+    }
+    print("\(name): \(cost) µs a verification, \(max(0, grown)) bytes kept in a round")
     #expect(cost < Self.microsecondsMax)
     #expect(grown < Self.grownBytesMax)
   }

@@ -1,6 +1,7 @@
 import PMCrypto
 import PMJSON
 import PMSystem
+import Seeded
 import Testing
 import Vectors
 
@@ -206,6 +207,34 @@ struct VerifierTests {
     }
     #expect(examination.table[.amdSignature] == .pass)
     #expect(examination.table[.chipAndTCB] == .skip)
+  }
+
+  /// A document without blanks has no byte that means nothing: the report is signed to its end, the
+  /// claims are bound, and each certificate is what another has signed.
+  @Test func noByteOfADocumentCanChange() throws {
+    let good = try DocumentVector(Self.snp)
+    var random = SeededRandom(seed: 16)
+    for index in stride(from: 0, to: good.body.count, by: 5) {
+      let bit = UInt8(1) << UInt8.random(in: 0..<8, using: &random)
+      let found = good.with { $0.body[index] ^= bit }.appraise()
+      #expect(found.verdict == .rejected && found.token != nil, "byte \(index), bit \(bit)")
+    }
+  }
+
+  @Test func aFloorOfTheCallersOwnIsTold() throws {
+    let row = try #require(Floors.row(text: "Genoa/17/1:bl=11"))
+    let found = try appraise(Self.snp) { $0.minTCB = [row.key: row.floor] }
+    #expect(found.token == .tcbFloor && found.warnings == [.floorOverride])
+    let line = found.lines.first { $0.contains("firmware-level") }
+    #expect(line?.contains("own row: at least bl 11") == true)
+    #expect(found.lines.contains { $0.hasPrefix("FLOOR-OVERRIDE: ") })
+  }
+
+  @Test func anUnknownSignerIsToldInFull() throws {
+    let found = try appraise(Self.azure) { $0.idKeys = [] }
+    let digest = try #require(found.report?.idKeyDigest)
+    #expect(found.token == .idKey && found.state(.paravisor) == .fail)
+    #expect(found.lines.contains { $0.contains(hex(digest)) && $0.hasSuffix("[id-key]") })
   }
 
   @Test func savedEvidenceIsNeverProven() throws {

@@ -4,6 +4,7 @@ internal import PMJSON
 /// One run of a verifier, and what it has seen so far.
 struct Examination {
   let verifier: Verifier
+  /// Nil if there was no document.
   let occasion: Occasion?
   private(set) var table = FactorTable()
   /// In the order in which they came up; the first is the verdict's.
@@ -19,7 +20,7 @@ struct Examination {
 
   init(_ verifier: Verifier, on occasion: Occasion) {
     (self.verifier, self.occasion) = (verifier, occasion)
-    table.set(.location, .notProven, "no report says where a machine stands")
+    table.set(.location, .notProven, Self.noLocation)
     switch occasion {
     case .gate: table.set(.connection, .skip, "the machine judges itself")
     case .connection: table.pass(.connection)
@@ -29,10 +30,13 @@ struct Examination {
     }
   }
 
-  init(_ verifier: Verifier, failedBeforeDocument token: FailureToken) {
+  /// One that ends before there is a document.
+  init(_ verifier: Verifier) {
     (self.verifier, occasion) = (verifier, nil)
-    table.set(.location, .notProven)
+    table.set(.location, .notProven, Self.noLocation)
   }
+
+  private static let noLocation = "no report says where a machine stands"
 
   mutating func fail(_ token: FailureToken) {
     failures.append(token)
@@ -121,8 +125,7 @@ struct Examination {
     let judgement = Policy(rules: rules, platform: platform).judge(subject)
     let (report, expected) = (subject.report, rules.expectations)
     table.pass(.guestPolicy, report.policyText)
-    let floor = judgement.floor.map { "at least \($0.text)" } ?? "no floor for this processor"
-    table.pass(.firmwareLevel, "\(rules.profile.rawValue) of \(Floors.date): \(floor)")
+    table.pass(.firmwareLevel, floorText(judgement))
     table.pass(.product, subject.signer.product.rawValue)
     if platform == .azure || !expected.idKeys.isEmpty {
       table.pass(.paravisor, Hex.text(report.idKeyDigest.span))
@@ -140,6 +143,14 @@ struct Examination {
       subject.signer.provider ?? Hex.text(report.chipID.span))
     judgement.failures.forEach { fail($0) }
     warnings = judgement.warnings
+  }
+
+  /// A row that the caller brought is told with every verdict.
+  private func floorText(_ judgement: Policy.Judgement) -> String {
+    let isOwn = judgement.warnings.contains(.floorOverride)
+    let source = isOwn ? "own row" : "\(rules.profile.rawValue) of \(Floors.date)"
+    let floor = judgement.floor.map { "at least \($0.text)" } ?? "no floor for this processor"
+    return "\(source): \(floor)"
   }
 
   /// Claims are as strong as the proof of which software makes them.

@@ -37,7 +37,7 @@ public struct Verifier: Sendable {
   /// The verdict where no document came. `isUnreachable` tells a server that cannot be reached from
   /// one that answers something else.
   public func appraisal(of token: FailureToken, isUnreachable: Bool) -> Appraisal {
-    var examination = Examination(self, failedBeforeDocument: token)
+    var examination = Examination(self)
     examination.fail(token)
     return examination.appraisal(isUnreachable: isUnreachable)
   }
