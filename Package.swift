@@ -83,7 +83,7 @@ let package = Package(
     // Processes: import Wire and Base, never each other.
     logic("PMSupervision", of: "pmctl", pages: ["README.md"], ["PMWire"]),
     logic(
-      "PMSupervisor", of: "pmctl",
+      "PMSupervisor", of: "pmctl", pages: ["Gate/README.md"],
       ["PMSupervision", "PMWire", "PMAttest", "PMCrypto", "PMJSON", "PMLog", "PMSystem"]),
     logic(
       "PMVerify", of: "pmctl", pages: ["README.md"],
@@ -137,6 +137,13 @@ let package = Package(
         "CLinux", "COpenSSL", "PMAttest", "PMCrypto", "PMJSON", "PMSystem", "Scratch", "Vectors",
       ],
       path: "Tests/Support/EmulatedMachine", exclude: ["README.md"], swiftSettings: strict),
+    .executableTarget(
+      name: "pmctl-emulated", dependencies: ["EmulatedAppliance", "PMCommand", "PMSystem"],
+      path: "Tests/Support/pmctl-emulated", swiftSettings: strict),
+    .target(
+      name: "EmulatedAppliance",
+      dependencies: ["EmulatedMachine", "PMAttest", "PMJSON", "PMSupervisor", "PMSystem"],
+      path: "Tests/Support/EmulatedAppliance", exclude: ["README.md"], swiftSettings: strict),
     tests("PMSystemTests", ["PMSystem", "Seeded"]),
     tests("PMJSONTests", ["PMJSON", "Seeded"]),
     tests("PMHTTPTests", ["PMHTTP", "PMSystem", "Seeded"]),

@@ -28,7 +28,10 @@ struct LaunchTests {
       ])
     for _ in names.dropLast() { try spawn.give(try FileIO.open("/dev/null")) }
     try spawn.give(try FileIO.open(target))
-    if let writer = HeldEnd(pipe.second.take()) { try spawn.giveOutput(writer.descriptor) }
+    if let writer = HeldEnd(pipe.second.take()) {
+      try spawn.giveOutput(writer.descriptor)
+      try spawn.giveErrors(writer.descriptor)
+    }
     let pid = try spawn.start()
     var output = [UInt8]()
     var status: Int32 = 0

@@ -75,6 +75,7 @@ final class Rig {
       ],
       environment: environment + ["CANARY=must-not-be-inherited"])
     try spawn.giveOutput(log)
+    try spawn.giveErrors(log)
     if let stored { try spawn.give(stored.descriptor) }
     return try spawn.start()
   }

@@ -156,8 +156,9 @@ private func error(_ text: String) -> ConfigurationError? {
     }
     let digest = String(repeating: "0", count: 64)
     let tls = #""tls":{"certificate":"/c","key":"/k"}"#
-    #expect(try fault("{}")?.member == "tls.certificate")
-    #expect(try fault(#"{"tls":{"certificate":"/c"}}"#)?.member == "tls.key")
+    // A key that is born in the box needs nothing, and a certificate for it may come later.
+    #expect(try fault("{}")?.member == "vendor.binary")
+    #expect(try fault(#"{"tls":{"certificate":"/c"}}"#)?.member == "vendor.binary")
     #expect(try fault(#"{"tls":{"key":"/k"}}"#)?.member == "tls.certificate")
     #expect(try fault("{\(tls)}")?.member == "vendor.binary")
     #expect(try fault(#"{\#(tls),"vendor":{"binary":"/b"}}"#)?.member == "vendor.sha256")
@@ -167,6 +168,33 @@ private func error(_ text: String) -> ConfigurationError? {
       try fault(#"{\#(whole),"listen":{"loopbackOnly":true}}"#)?.fault == .notAllowedInProduction)
     #expect(try fault(#"{"profile":"development"}"#) == nil)
     #expect(try fault(#"{"profile":"development","tls":{"key":"/k"}}"#) != nil)
+    #expect(
+      try fault(#"{"profile":"development","tls":{"certificate":"/c"}}"#)?.member == "tls.key")
+  }
+
+  // MARK: Attestation
+
+  @Test func attestationIsReadAsItWasWritten() throws {
+    let digest = String(repeating: "0a", count: 48)
+    let text = """
+      {"profile":"development","attestation":{"platform":"azure-snp-vtpm","profile":"strict",
+       "idKeys":["\(digest)"],"measurements":["\(digest)"],"collateral":"offline",
+       "minTCB":{"Genoa/17/1":{"bl":10,"snp":23,"ucode":84}}}}
+      """
+    let attestation = try read(text).attestation
+    #expect(attestation.platform == .azure && attestation.profile == .strict)
+    #expect(attestation.minTCB == ["Genoa/17/1": ["bl": 10, "snp": 23, "ucode": 84]])
+    #expect(try Attestation(json: .object(attestation.json)) == attestation)
+  }
+
+  @Test(arguments: [
+    #""platform":"sev""#, #""idKeys":["00"]"#, #""measurements":"x""#, #""minTCB":{"a":1}"#,
+    #""minTCB":{"Genoa/17/1":{"bl":256}}"#, #""profile":"lax""#, #""skip":true"#,
+  ])
+  func attestationIsReadStrictly(_ member: String) {
+    #expect(throws: ConfigurationError.self) {
+      try read(#"{"profile":"development","attestation":{\#(member)}}"#)
+    }
   }
 
   // MARK: Parts
@@ -184,7 +212,7 @@ private func error(_ text: String) -> ConfigurationError? {
      "vendor":{"binary":"/b","port":10,"drainSeconds":11,"startDeadlineSeconds":12,
      "apiKeyFile":"/a"},
      "admin":{"passwordFile":"/w"},"control":{"admins":[1],"operators":[2],"readers":[3]},
-     "attestation":{"platform":"snp"}}
+     "attestation":{"platform":"snp","profile":"strict","collateral":"offline"}}
     """
 
   @Test func aPartIsReadByTheSameReader() throws {
@@ -196,7 +224,7 @@ private func error(_ text: String) -> ConfigurationError? {
       // Reading it again changes nothing.
       #expect(try Configuration.read(part.part(for: role).utf8) == part, "\(role)")
       // Only pmctl knows these.
-      #expect(part.adminPasswordFile == nil && part.platform == nil, "\(role)")
+      #expect(part.adminPasswordFile == nil && part.attestation == Attestation(), "\(role)")
       #expect(part.control.readerUIDs.isEmpty && part.control.operatorUIDs.isEmpty, "\(role)")
       // Core lets administrators change prices and keys.
       #expect(part.control.adminUIDs == (role == .core ? [1] : []), "\(role)")

@@ -3,6 +3,9 @@ public enum SupervisorEvent: Sendable {
   case started(profile: StaticWord)
   case leaving
   case gate(state: StaticWord, token: StaticWord?)
+  /// What a device answered when evidence could not be had.
+  case deviceFault(errno: Int32, firmware: UInt32, host: UInt32)
+  case tpmFault(code: UInt32)
   case listening(https: UInt16, http: UInt16)
   case listenFailed(port: UInt16, errno: Int32)
   case listenersClosed
@@ -39,6 +42,13 @@ public enum SupervisorEvent: Sendable {
       LogRecord(
         token == nil ? .info : .error, "gate",
         [.init("state", .word(state))] + optional("token", token))
+    case .deviceFault(let errno, let firmware, let host):
+      LogRecord(
+        .error, "device-fault",
+        [
+          .number("errno", errno), .number("fw_error", firmware), .number("vmm_error", host),
+        ])
+    case .tpmFault(let code): LogRecord(.error, "tpm-fault", [.number("rc", code)])
     case .listening(let https, let http):
       LogRecord(.info, "listening", [.number("https", https), .number("http", http)])
     case .listenFailed(let port, let errno):

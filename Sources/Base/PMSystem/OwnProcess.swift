@@ -62,6 +62,16 @@ public enum OwnProcess {
     return UInt64(fields[19])
   }
 
+  /// What the kernel calls this boot: 32 lower-case digits (random(4)).
+  public static var bootID: String? {
+    let textBytesMax = 64
+    guard
+      let bytes = try? FileIO.read("/proc/sys/kernel/random/boot_id", bytesMax: textBytesMax)
+    else { return nil }
+    let digits = bytes.filter { $0 != UInt8(ascii: "-") && $0 != UInt8(ascii: "\n") }
+    return digits.count == 32 ? String(decoding: digits, as: UTF8.self) : nil
+  }
+
   /// Lets a moment pass, for a bounded wait before a loop runs.
   public static func pause(milliseconds: UInt32) { usleep(milliseconds * 1000) }
 

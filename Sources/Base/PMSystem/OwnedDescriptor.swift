@@ -11,6 +11,12 @@ public struct OwnedDescriptor: ~Copyable, Sendable {
     number = result
   }
 
+  /// A descriptor of its own for what this process was given as standard input; nil if that is
+  /// closed.
+  public static func standardInput() -> OwnedDescriptor? {
+    OwnedDescriptor(result: fcntl(0, F_DUPFD_CLOEXEC, 3))
+  }
+
   /// Gives the number away without closing it.
   public consuming func surrender() -> Int32 {
     let number = self.number

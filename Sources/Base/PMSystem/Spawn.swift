@@ -8,7 +8,9 @@ internal import Glibc
   private let environment: [String]
   /// Copies with numbers above all targets, in the order of the targets.
   private var descriptors: [Int32] = []
+  private var input: Int32?
   private var output: Int32?
+  private var errors: Int32?
 
   /// Copies of descriptors start here, so that no copy is the target of another.
   private static let copiesFrom: Int32 = 64
@@ -22,7 +24,7 @@ internal import Glibc
 
   deinit {
     for number in descriptors { _ = close(number) }
-    if let output { _ = close(output) }
+    for case let number? in [input, output, errors] { _ = close(number) }
   }
 
   /// Adds a descriptor; the first becomes number 3 in the new process, the next 4, and so on.
@@ -30,10 +32,22 @@ internal import Glibc
     descriptors.append(try Self.copy(descriptor))
   }
 
-  /// Sends standard output and standard error there instead of where ours go.
+  /// Standard input; without it, the null device.
+  public mutating func giveInput(_ descriptor: borrowing OwnedDescriptor) throws(SystemError) {
+    if let input { _ = close(input) }
+    input = try Self.copy(descriptor)
+  }
+
+  /// Where standard output goes, instead of where ours goes.
   public mutating func giveOutput(_ descriptor: borrowing OwnedDescriptor) throws(SystemError) {
     if let output { _ = close(output) }
     output = try Self.copy(descriptor)
+  }
+
+  /// Where standard error goes, instead of where ours goes.
+  public mutating func giveErrors(_ descriptor: borrowing OwnedDescriptor) throws(SystemError) {
+    if let errors { _ = close(errors) }
+    errors = try Self.copy(descriptor)
   }
 
   private static func copy(_ descriptor: borrowing OwnedDescriptor) throws(SystemError) -> Int32 {
@@ -42,8 +56,8 @@ internal import Glibc
     return number
   }
 
-  /// Starts the process as leader of its own session: standard input is the null device, the
-  /// signal mask is empty, all signals have their default effect. Gives the pid.
+  /// Starts the process as leader of its own session: the signal mask is empty, all signals have
+  /// their default effect. Gives the pid.
   public consuming func start() throws(SystemError) -> Int32 {
     var actions = unsafe posix_spawn_file_actions_t()
     var attributes = posix_spawnattr_t()
@@ -54,11 +68,13 @@ internal import Glibc
       unsafe posix_spawn_file_actions_destroy(&actions)
       unsafe posix_spawnattr_destroy(&attributes)
     }
-    unsafe posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
-    if let output {
-      unsafe posix_spawn_file_actions_adddup2(&actions, output, 1)
-      unsafe posix_spawn_file_actions_adddup2(&actions, output, 2)
+    if let input {
+      unsafe posix_spawn_file_actions_adddup2(&actions, input, 0)
+    } else {
+      unsafe posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
     }
+    if let output { unsafe posix_spawn_file_actions_adddup2(&actions, output, 1) }
+    if let errors { unsafe posix_spawn_file_actions_adddup2(&actions, errors, 2) }
     for (i, number) in descriptors.enumerated() {
       unsafe posix_spawn_file_actions_adddup2(&actions, number, Self.firstTarget + Int32(i))
     }

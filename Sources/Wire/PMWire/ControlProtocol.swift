@@ -3,12 +3,12 @@ public import PMJSON
 /// What may be asked of the supervisor over `pmctl.sock`, one JSON object per line. No verb takes a
 /// path or a command.
 public enum ControlVerb: String, CaseIterable, Sendable {
-  case status, why, watch, logs, probe, start, stop, restart, drain, reload, gate
+  case status, why, watch, logs, attest, evidence, probe, start, stop, restart, drain, reload, gate
 
   /// Who may ask.
   public var access: ControlAccess {
     switch self {
-    case .status, .why, .watch, .logs: .read
+    case .status, .why, .watch, .logs, .attest, .evidence: .read
     case .probe, .start, .stop, .restart, .drain: .operate
     case .reload, .gate: .admin
     }
@@ -18,7 +18,7 @@ public enum ControlVerb: String, CaseIterable, Sendable {
   public var takesService: Bool {
     switch self {
     case .why, .probe, .start, .stop, .restart, .drain: true
-    case .status, .watch, .logs, .reload, .gate: false
+    case .status, .watch, .logs, .attest, .evidence, .reload, .gate: false
     }
   }
 }

@@ -9,6 +9,8 @@ public enum Inheritance {
   public enum Name: String, CaseIterable, Sendable {
     case https, http, core, admin, probe, lifeline, orders, configuration
     case coreControl = "core-control"
+    /// The edge's way to fresh evidence of this machine (`EvidenceProtocol`).
+    case evidence
     /// For pm-launch only, which takes both out of the list: the cgroup.procs of the generation,
     /// and the program whose bytes were hashed.
     case cgroup, program

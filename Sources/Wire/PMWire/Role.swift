@@ -37,6 +37,12 @@ public enum Role: String, CaseIterable, Sendable {
   case admin = "pm-admin"
   /// Asks the services whether they live, and checks a configuration before it is adopted.
   case prober = "pm-probe"
+  /// Fetches certificates for the gate: the only one of these that speaks to the internet.
+  case collateral = "pm-collateral"
+  /// Verifies evidence for the gate, without files and network.
+  case appraiser = "pm-appraise"
+  /// Makes or reads the TLS key, as the edge, before there is one.
+  case edgeKey = "pm-edge-key"
 
   /// The account in `/etc/passwd` whose uid and gid the process has.
   public var account: String {
@@ -46,6 +52,9 @@ public enum Role: String, CaseIterable, Sendable {
     case .edge: "pm-edge"
     case .admin: "pm-admin"
     case .prober: "pm-probe"
+    case .collateral: "pm-collateral"
+    case .appraiser: "pm-appraise"
+    case .edgeKey: Role.edge.account
     }
   }
 
@@ -56,7 +65,7 @@ public enum Role: String, CaseIterable, Sendable {
     case .edge, .core: 65_536
     case .vendor: 8192
     case .admin: 1024
-    case .prober: 64
+    case .prober, .collateral, .appraiser, .edgeKey: 64
     }
   }
 
@@ -65,9 +74,9 @@ public enum Role: String, CaseIterable, Sendable {
   public var threadsMax: UInt64 {
     switch self {
     case .vendor: 512
-    case .edge, .core: 128
-    case .admin: 64
-    case .prober: 64
+    // The key is made beside a running edge, and the limit counts both.
+    case .edge, .core, .edgeKey: 128
+    case .admin, .prober, .collateral, .appraiser: 64
     }
   }
 
@@ -81,7 +90,7 @@ public enum Role: String, CaseIterable, Sendable {
     case .vendor: 2 << 30
     case .edge, .core: 1 << 30
     case .admin: 256 << 20
-    case .prober: 64 << 20
+    case .prober, .collateral, .appraiser, .edgeKey: 64 << 20
     }
   }
 
@@ -90,8 +99,8 @@ public enum Role: String, CaseIterable, Sendable {
   public var environmentNames: [String] {
     switch self {
     case .vendor: Vendor.environmentNames.union(Vendor.standInEnvironmentNames).sorted()
-    case .core, .edge, .admin: Inheritance.environmentNames
-    case .prober: []
+    case .core, .edge, .admin, .edgeKey: Inheritance.environmentNames
+    case .prober, .collateral, .appraiser: []
     }
   }
 }

@@ -19,13 +19,15 @@ public enum Reason: Equatable, Sendable {
   /// Its configuration changed by `reload`.
   case reload
   case gate
+  /// The TLS key changed, and an edge has one key for life.
+  case key
   /// The program's bytes are not those that the configuration pins.
   case digest
 
   /// False if the end was wanted by somebody.
   public var isFault: Bool {
     switch self {
-    case .operator, .shutdown, .reload, .gate: false
+    case .operator, .shutdown, .reload, .gate, .key: false
     case .exitCode, .signal, .outOfMemory, .startDeadline, .watchdog, .probe, .digest: true
     }
   }
@@ -43,6 +45,7 @@ public enum Reason: Equatable, Sendable {
     case .shutdown: "shutdown"
     case .reload: "reload"
     case .gate: "gate"
+    case .key: "key"
     case .digest: "digest"
     }
   }

@@ -1,3 +1,4 @@
+internal import PMSupervisor
 internal import PMWire
 
 /// One command of `pmctl`: everything that help, completion and the reader of options need.
@@ -30,7 +31,7 @@ struct Command: Sendable {
   static let configurationOption = "--configuration"
 
   static var all: [Command] {
-    supervision + questions + orders + coreCommands + clientCommands + own
+    supervision + questions + attestation + orders + coreCommands + clientCommands + own
   }
 
   /// The command that the words begin with, and the words after its name.
@@ -67,8 +68,10 @@ struct CommandInput: Sendable {
   private(set) var operands: [String] = []
   private(set) var flags: Set<String> = []
   private(set) var values: [String: String] = [:]
+  let world: World
 
-  init(_ words: [String], of command: Command) throws(UsageError) {
+  init(_ words: [String], of command: Command, in world: World = .real) throws(UsageError) {
+    self.world = world
     var rest = words[...]
     while let word = rest.popFirst() {
       guard word.hasPrefix("-"), word != "-" else {

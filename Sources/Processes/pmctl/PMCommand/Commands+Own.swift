@@ -17,13 +17,8 @@ extension Command {
       return ExitCode.done
     },
     Command(name: "version", summary: "Print the version.", form: "") { _ in
-      Terminal.line("pmctl \(Version.text)")
+      Terminal.line("pmctl \(ApplianceVersion.text)")
       return ExitCode.done
     },
   ]
-}
-
-/// The version of the whole appliance.
-enum Version {
-  static let text = "0.1.0"
 }

@@ -1,3 +1,4 @@
+internal import PMAttest
 internal import PMJSON
 internal import PMSupervisor
 internal import PMWire
@@ -10,7 +11,8 @@ extension Command {
       examples: ["pmctl supervise --configuration /etc/privatemode/appliance.json"]
     ) { input in
       Supervisor.run(
-        configurationPath: input[Command.configurationOption] ?? ConfigurationFile.defaultPath)
+        configurationPath: input[Command.configurationOption] ?? ConfigurationFile.defaultPath,
+        world: input.world)
     },
     Command(
       name: "check", summary: "Check a configuration without using it. Exit 0 or 78.",
@@ -22,6 +24,7 @@ extension Command {
     let path = input[Command.configurationOption] ?? ConfigurationFile.defaultPath
     do throws(ConfigurationError) {
       let file = try ConfigurationFile(path)
+      try Rules.check(file.configuration.attestation)
       let profile = file.configuration.profile.rawValue
       if input.has("--json") {
         let value: JSONValue = ["valid": true, "profile": .string(profile)]

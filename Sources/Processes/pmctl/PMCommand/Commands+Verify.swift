@@ -52,7 +52,7 @@ extension Command {
       let words = try VerifyInput(input)
       let environment = Environment.values(Proxy.environmentNames)
       var verification = Verification(
-        anchors: .amd, environment: environment,
+        anchors: input.world.anchors, environment: environment,
         certificates: NetworkSource(environment: environment))
       verification.rules = words.rules
       verification.checksWebPKI = !input.has("--no-webpki")

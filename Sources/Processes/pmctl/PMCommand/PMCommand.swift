@@ -1,10 +1,10 @@
-internal import PMSupervisor
+public import PMSupervisor
 internal import PMWire
 
 /// The program `pmctl`: finds the command, reads its options strictly, runs it.
 public enum PMCommand {
   /// The exit code of the whole program. `arguments` begins with the program's name.
-  public static func run(_ arguments: [String]) -> Int32 {
+  public static func run(_ arguments: [String], world: World = .real) -> Int32 {
     var words = Array(arguments.dropFirst())
     // The predecessor's key tool by its own name.
     if arguments.first?.split(separator: "/").last == "manage_keys" { words.insert("keys", at: 0) }
@@ -13,13 +13,14 @@ public enum PMCommand {
       Terminal.error(Help.overview)
       return ExitCode.usage
     case "help", "--help", "-h": return help(Array(words.dropFirst()))
-    case "--version": return run(["pmctl", "version"])
+    case "--version": return run(["pmctl", "version"], world: world)
     case "ask": return Ask.run(Array(words.dropFirst()))
     case "collateral": return Collateral.run(Array(words.dropFirst()))
+    case "appraise": return Appraise.run(world)
     default: break
     }
     guard let (command, rest) = Command.find(words) else { return unknown(words) }
-    return run(command, rest)
+    return run(command, rest, world)
   }
 
   private static func unknown(_ words: [String]) -> Int32 {
@@ -33,13 +34,13 @@ public enum PMCommand {
     return ExitCode.usage
   }
 
-  private static func run(_ command: Command, _ words: [String]) -> Int32 {
+  private static func run(_ command: Command, _ words: [String], _ world: World) -> Int32 {
     if words.contains("--help") || words.contains("-h") {
       Terminal.line(Help.page(command))
       return ExitCode.done
     }
     do throws(UsageError) {
-      let input = try CommandInput(words, of: command)
+      let input = try CommandInput(words, of: command, in: world)
       return command.run(input)
     } catch {
       Terminal.error("pmctl \(command.name): \(error.text)\nUsage: \(command.usage)")

@@ -16,6 +16,10 @@ public enum Event: Sendable {
   case probed(Probe.ID, passed: Bool)
   /// The vendor logged that it will not refresh its secret any more.
   case vendorLostRefresh
+  /// The firmware of the machine changed since the gate passed.
+  case firmwareChanged
+  /// The gate passed with another TLS key than the edge's.
+  case keyChanged
   case order(Order)
   /// A deadline has come; see `Supervision.deadline`.
   case tick

@@ -50,6 +50,15 @@ extension Supervision {
     }
   }
 
+  /// An edge keeps its key for life; the next one has the new key. An edge that cannot be renewed
+  /// now is as soon as the gate runs again.
+  mutating func keyChanged() {
+    guard gate == .passed, canRenew(.edge),
+      !Transition.targets(from: services[.edge].state, on: .inputChanged).isEmpty
+    else { return }
+    renew(.edge, .inputChanged, .key)
+  }
+
   private mutating func setGate(_ state: GateState) {
     if gate == state { return }
     gate = state

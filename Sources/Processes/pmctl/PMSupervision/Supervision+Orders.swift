@@ -103,12 +103,12 @@ extension Supervision {
   }
 
   /// False if a new generation would have to run beside too many that are still ending.
-  private func canRenew(_ service: Service) -> Bool {
+  func canRenew(_ service: Service) -> Bool {
     !service.overlaps || services[service].current == nil || hasRoom(service)
   }
 
   /// Puts a new generation in the place of whatever is there.
-  private mutating func renew(_ service: Service, _ trigger: Transition.Trigger, _ reason: Reason) {
+  mutating func renew(_ service: Service, _ trigger: Transition.Trigger, _ reason: Reason) {
     switch services[service].state {
     case .ready, .unhealthy:
       guard service.overlaps else { return stop(service, trigger, reason) }
@@ -150,6 +150,8 @@ extension Supervision {
       guard canRenew(service) else { return refuse(order, .busy) }
     }
     effects.append(.adopt(order.id))
+    // The configuration is in the evidence.
+    if !settings.isDevelopment { appraise() }
     enlist(order, .ready, Set(affected.filter { services[$0].state != .off }))
     for service in affected { renew(service, .inputChanged, .reload) }
     for service in [Service.core, .edge] where !changed.contains(service) {

@@ -62,6 +62,8 @@ public struct Supervision: Sendable {
     case .heard(let service, let number, let report): heard(service, number, report)
     case .probed(let id, let passed): probed(id, passed)
     case .vendorLostRefresh: vendorLostRefresh()
+    case .firmwareChanged: appraise()
+    case .keyChanged: keyChanged()
     case .order(let order): take(order)
     case .tick: if let timer = timers.takeDue(now) { fire(timer) }
     case .terminate: terminate()

@@ -15,6 +15,10 @@ final class Child {
   let group: ControlGroup?
   /// The listener that only probes of this generation reach.
   let probePath: String?
+  /// Answers an edge that asks for evidence.
+  var evidence: EvidenceConnection?
+  /// Our end of its socket pair, on its way into `evidence`.
+  private(set) var evidenceEnd: HeldDescriptor?
 
   var output: PipeReader?
   var vendorOutput = VendorOutput()
@@ -27,6 +31,7 @@ final class Child {
     var orders: HeldDescriptor?
     var group: ControlGroup?
     var probePath: String?
+    var evidence: HeldDescriptor?
   }
 
   init(
@@ -41,6 +46,7 @@ final class Child {
     orders = parts.orders
     group = parts.group
     probePath = parts.probePath
+    evidenceEnd = parts.evidence
   }
 
   /// Kills it with all it has started.

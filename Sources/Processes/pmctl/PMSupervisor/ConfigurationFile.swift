@@ -1,5 +1,6 @@
-public import PMWire
+internal import PMCrypto
 internal import PMSystem
+public import PMWire
 
 /// The configuration as `pmctl` has it: the file, and the predecessor's environment variables.
 public struct ConfigurationFile: Sendable {
@@ -7,6 +8,8 @@ public struct ConfigurationFile: Sendable {
 
   public let configuration: Configuration
   let secrets: EnvironmentSecrets
+  /// SHA-256 of the file's bytes.
+  let digest: Digest256
 
   /// Variables that the predecessor read; see `Configuration.merge`.
   private static let environmentNames = [
@@ -28,5 +31,6 @@ public struct ConfigurationFile: Sendable {
       environment: Environment.values(Self.environmentNames), file: configuration)
     try configuration.validate()
     self.configuration = configuration
+    digest = Digest256(hashing: bytes.span)
   }
 }

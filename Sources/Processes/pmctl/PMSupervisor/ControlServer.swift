@@ -1,3 +1,4 @@
+internal import PMCrypto
 internal import PMJSON
 internal import PMLog
 internal import PMSupervision
@@ -127,12 +128,29 @@ final class ControlConnection: StreamSource {
     case .logs:
       for line in supervisor.journal.lines { say(id, ["line": .string(line)]) }
       end(id, ControlOutcome(.done))
+    case .attest:
+      for line in supervisor.attestation { say(id, line) }
+      end(id, ControlOutcome(.done))
+    case .evidence: sendDocument(id)
     case .watch: watching = id
     case .probe, .start, .stop, .restart, .drain, .reload, .gate:
       supervisor.give(
         request, uid: uid, onProgress: { [weak self] in self?.say(id, $0) },
         onOutcome: { [weak self] in self?.end(id, $0) })
     }
+  }
+
+  /// The document that the gate judged last, as an edge gets one.
+  private func sendDocument(_ id: Int64) {
+    guard let document = supervisor.gatekeeper.standing?.document else {
+      return end(id, ControlOutcome(.failed, reason: EvidenceReply.Refusal.unavailable.rawValue))
+    }
+    let size = EvidenceLimits.pieceBytesMax
+    for (index, start) in stride(from: 0, to: document.count, by: size).enumerated() {
+      let piece = document[start..<min(document.count, start + size)]
+      say(id, ["part": .integer(Int64(index)), "data": .string(Base64.text(Array(piece).span))])
+    }
+    end(id, ControlOutcome(.done))
   }
 
   func tellChange(_ service: Service, _ number: Int, _ state: ServiceState) {

@@ -5,6 +5,9 @@ final class HeldDescriptor {
   let descriptor: OwnedDescriptor
   init(_ descriptor: consuming OwnedDescriptor) { self.descriptor = descriptor }
 
+  /// A descriptor of its own for the same thing.
+  func duplicate() throws(SystemError) -> OwnedDescriptor { try descriptor.duplicate() }
+
   /// Nil stays nil.
   convenience init?(_ descriptor: consuming OwnedDescriptor?) {
     guard let descriptor else { return nil }

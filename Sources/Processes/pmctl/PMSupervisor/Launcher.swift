@@ -5,10 +5,10 @@ internal import PMWire
 
 /// Starts processes through pm-launch, each with exactly what it needs.
 struct Launcher {
-  let programFolder: String
   let profile: Profile
-  /// This program, for probes and checks.
-  let ownProgram: HeldDescriptor
+  let shelf: ProgramShelf
+  /// This program, for one-shots.
+  let ownProgram: Program
   let notifyPath: String
   /// The delegated cgroup; nil where processes are killed by group.
   let groupParent: String?
@@ -20,15 +20,42 @@ struct Launcher {
     case argumentRefused
   }
 
-  private var launchPath: String { "\(programFolder)/pm-launch" }
+  static let launcherName = "pm-launch"
+
+  /// What starts everything; in production by the descriptor whose bytes were digested.
+  private func launchPath() throws(SystemError) -> String {
+    guard profile == .production else { return "\(shelf.folder)/\(Self.launcherName)" }
+    return "/proc/self/fd/\(try held(Self.launcherName).descriptor.number)"
+  }
+
+  /// Digests of all programs of ours, by name; nil if one cannot be opened.
+  func digests() -> [String: Digest256]? {
+    var digests = ["pmctl": ownProgram.digest]
+    let roles = [Role.edge, .core, .admin].map(\.rawValue)
+    for name in roles + [Self.launcherName] {
+      guard let program = try? shelf.program(name) else { return nil }
+      digests[name] = program.digest
+    }
+    return digests
+  }
+
+  private func held(_ name: String) throws(SystemError) -> Program {
+    do throws(ProgramFault) {
+      return try shelf.program(name)
+    } catch {
+      if case .unreadable(let errno) = error { throw SystemError(.open, errno) }
+      throw SystemError(.open, 0)
+    }
+  }
 
   // MARK: Services
 
-  /// Starts a generation. `onOutput` gets what the vendor writes, and nothing at its end.
+  /// Starts a generation; an edge with a way to evidence where there is any. `onOutput` gets
+  /// what the vendor writes, and nothing at its end.
   func start(
     _ service: Service, _ number: Int, _ configuration: Configuration, _ listeners: Listeners,
-    _ credentials: Credentials, onExit: @escaping (PidHandle.Status) -> Void,
-    onOutput: @escaping ([UInt8]) -> Void
+    _ credentials: Credentials, hasEvidence: Bool,
+    onExit: @escaping (PidHandle.Status) -> Void, onOutput: @escaping ([UInt8]) -> Void
   ) throws(Fault) -> Child {
     let program = try open(service, configuration)
     do throws(SystemError) {
@@ -43,7 +70,8 @@ struct Launcher {
       return try startVendor(number, configuration, credentials, program, onExit, onOutput)
     }
     do throws(SystemError) {
-      return try startOurs(service, number, configuration, listeners, credentials, program, onExit)
+      return try startOurs(
+        service, number, configuration, listeners, credentials, program, hasEvidence, onExit)
     } catch { throw .system(error) }
   }
 
@@ -52,9 +80,9 @@ struct Launcher {
   ) throws(Fault) -> Program {
     do throws(ProgramFault) {
       guard service == .vendor else {
-        return try .ours("\(programFolder)/\(service.role.rawValue)", profile)
+        return try shelf.program(service.role.rawValue)
       }
-      let path = configuration.vendor.binary ?? "\(programFolder)/\(Self.standInName)"
+      let path = configuration.vendor.binary ?? "\(shelf.folder)/\(Self.standInName)"
       return try .vendor(path, pin: configuration.vendor.sha256, profile)
     } catch { throw .program(error) }
   }
@@ -64,7 +92,7 @@ struct Launcher {
 
   private func startOurs(
     _ service: Service, _ number: Int, _ configuration: Configuration, _ listeners: Listeners,
-    _ credentials: Credentials, _ program: borrowing Program,
+    _ credentials: Credentials, _ program: Program, _ hasEvidence: Bool,
     _ onExit: @escaping (PidHandle.Status) -> Void
   ) throws(SystemError) -> Child {
     var list: [Inheritance.Name] = []
@@ -78,6 +106,11 @@ struct Launcher {
       let path = "\(configuration.runtimeDirectory)/probe-\(number).sock"
       parts.probePath = path
       give(.probe, try UnixSocket.listen(path: path, mode: Listeners.mode(profile)))
+      if hasEvidence {
+        var pair = try DescriptorPair.stream()
+        parts.evidence = HeldDescriptor(pair.first.take())
+        if let end = pair.second.take() { give(.evidence, end) }
+      }
     }
     var lifeline = try DescriptorPair.pipe()
     var orders = try DescriptorPair.stream()
@@ -90,7 +123,7 @@ struct Launcher {
     parts.group = try makeGroup(service, number)
 
     var spawn = Spawn(
-      program: launchPath, arguments: ["pm-launch", service.role.rawValue, profile.rawValue],
+      program: try launchPath(), arguments: ["pm-launch", service.role.rawValue, profile.rawValue],
       environment: environment(
         service, names: listenerNames(service) + list, hasGroup: groupParent != nil, credentials))
     try giveListeners(service, listeners, &spawn)
@@ -131,7 +164,7 @@ struct Launcher {
 
   private func startVendor(
     _ number: Int, _ configuration: Configuration, _ credentials: Credentials,
-    _ program: borrowing Program, _ onExit: @escaping (PidHandle.Status) -> Void,
+    _ program: Program, _ onExit: @escaping (PidHandle.Status) -> Void,
     _ onOutput: @escaping ([UInt8]) -> Void
   ) throws(Fault) -> Child {
     let workspace = VendorWorkspace.path(configuration)
@@ -144,12 +177,15 @@ struct Launcher {
       var parts = Child.Parts()
       parts.group = try makeGroup(.vendor, number)
       var spawn = Spawn(
-        program: launchPath,
+        program: try launchPath(),
         arguments: ["pm-launch", Role.vendor.rawValue, profile.rawValue] + arguments,
         environment: VendorCommand.environment(configuration.vendor, temporaryFolder: temporary)
           .map { "\($0.key)=\($0.value)" } + listEnvironment([], hasGroup: groupParent != nil))
       var pipe = try DescriptorPair.pipe()
-      if let end = HeldDescriptor(pipe.second.take()) { try spawn.giveOutput(end.descriptor) }
+      if let end = HeldDescriptor(pipe.second.take()) {
+        try spawn.giveOutput(end.descriptor)
+        try spawn.giveErrors(end.descriptor)
+      }
       let child = try finish(.vendor, number, spawn, program, parts, onExit)
       if let end = pipe.first.take() {
         child.output = PipeReader(end, onBytes: onOutput, onEnd: { onOutput([]) })
@@ -160,7 +196,7 @@ struct Launcher {
 
   /// Adds what pm-launch takes for itself, and starts it.
   private func finish(
-    _ service: Service, _ number: Int, _ spawn: consuming Spawn, _ program: borrowing Program,
+    _ service: Service, _ number: Int, _ spawn: consuming Spawn, _ program: Program,
     _ parts: Child.Parts, _ onExit: @escaping (PidHandle.Status) -> Void
   ) throws(SystemError) -> Child {
     if let group = parts.group { try spawn.give(group.processes) }
@@ -194,17 +230,35 @@ struct Launcher {
     ]
   }
 
-  // MARK: Ourselves in another role
+  // MARK: Once
 
-  /// Runs this program as the prober: it may parse what root must not.
-  func startProber(
-    _ arguments: [String], onExit: @escaping (PidHandle.Status) -> Void
-  ) throws(SystemError) -> PidHandle {
+  /// Starts a one-shot; with the reading end of its output, if it is to be kept.
+  func start(
+    _ task: OneShot, _ configuration: Configuration,
+    onExit: @escaping (PidHandle.Status) -> Void
+  ) throws(SystemError) -> (handle: PidHandle, output: HeldDescriptor?) {
+    let names: [Inheritance.Name] = task.configuration == nil ? [] : [.configuration]
     var spawn = Spawn(
-      program: launchPath,
-      arguments: ["pm-launch", Role.prober.rawValue, profile.rawValue] + arguments,
-      environment: listEnvironment([], hasGroup: false))
-    try spawn.give(ownProgram.descriptor)
-    return try PidHandle(pid: try spawn.start(), onExit: onExit)
+      program: try launchPath(),
+      arguments: ["pm-launch", task.role.rawValue, profile.rawValue] + task.arguments,
+      environment: listEnvironment(names, hasGroup: false))
+    if let input = task.input {
+      try spawn.giveInput(try SealedMemory.make(input, name: task.role.rawValue))
+    }
+    if let part = task.configuration {
+      let name = Inheritance.Name.configuration.rawValue
+      try spawn.give(try SealedMemory.make(part, name: name))
+    }
+    var output: HeldDescriptor?
+    if task.outputBytesMax > 0 {
+      var pipe = try DescriptorPair.pipe()
+      if let end = HeldDescriptor(pipe.second.take()) { try spawn.giveOutput(end.descriptor) }
+      output = HeldDescriptor(pipe.first.take())
+    }
+    switch task.program {
+    case .ourselves: try spawn.give(ownProgram.descriptor)
+    case .edge: try spawn.give(try held(Role.edge.rawValue).descriptor)
+    }
+    return (try PidHandle(pid: try spawn.start(), onExit: onExit), output)
   }
 }

@@ -3,9 +3,31 @@ internal import PMSystem
 internal import PMWire
 
 /// A program that may be executed: the descriptor whose bytes have this digest.
-struct Program: ~Copyable {
+final class Program {
   let descriptor: OwnedDescriptor
   let digest: Digest256
+
+  init(_ descriptor: consuming OwnedDescriptor, _ digest: Digest256) {
+    self.descriptor = descriptor
+    self.digest = digest
+  }
+}
+
+/// Our own programs. In production each is opened once: what runs, and what the claims of the
+/// evidence name, are the same bytes for the life of the supervisor, whatever is at the paths.
+final class ProgramShelf {
+  let folder: String
+  private let profile: Profile
+  private var held: [String: Program] = [:]
+
+  init(folder: String, profile: Profile) { (self.folder, self.profile) = (folder, profile) }
+
+  func program(_ name: String) throws(ProgramFault) -> Program {
+    if let known = held[name] { return known }
+    let program = try Program.ours("\(folder)/\(name)", profile)
+    if profile == .production { held[name] = program }
+    return program
+  }
 }
 
 /// Why a program is not executed.
@@ -28,7 +50,7 @@ extension Program {
     do throws(SystemError) {
       try FileIO.readPieces(file, bytesMax: RuntimeLimits.programBytesMax) { hash.update($0.span) }
     } catch { throw .unreadable(error.number) }
-    return Program(descriptor: file, digest: hash.finish())
+    return Program(file, hash.finish())
   }
 
   /// Copies the vendor's program into sealed memory while it is digested: what is compared with the
@@ -52,7 +74,7 @@ extension Program {
       }
     }
     if profile == .production, contains(bytes, standInMarker) { throw .standIn }
-    return Program(descriptor: sealed, digest: digest)
+    return Program(sealed, digest)
   }
 
   /// The first bytes of the marker that the stand-in carries; an allow-list by digest would do, but

@@ -10,8 +10,21 @@ enum RuntimeLimits {
   static let probeSecondsMax: UInt64 = 4
   /// The check of a new configuration before it is adopted.
   static let checkSecondsMax: UInt64 = 5
-  /// Probes under way: one per service, one of the path, and one more while a generation changes.
-  static let probesMax = 12
+  /// To make a key, or to read one.
+  static let keySecondsMax: UInt64 = 10
+  /// 64 digits and the end of a line.
+  static let keyOutputBytesMax = 128
+  /// A verification takes milliseconds.
+  static let appraiseSecondsMax: UInt64 = 20
+  /// A verdict with all factors and the claims.
+  static let verdictBytesMax = 64 << 10
+  /// The role gives up after 20 s by itself.
+  static let collateralSecondsMax: UInt64 = 25
+  /// 64 KiB of certificates as base64, with their names.
+  static let collateralOutputBytesMax = 96 << 10
+  /// One-shots under way: probes, one per service, one of the path and one more while a generation
+  /// changes; a check; one of the gate.
+  static let oneShotsMax = 14
   /// Records of ends kept per service.
   static let deathsPerServiceMax = 256
   /// Events that `pmctl logs` can show.

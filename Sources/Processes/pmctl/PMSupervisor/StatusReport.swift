@@ -10,6 +10,8 @@ struct StatusReport {
   let machine: Supervision
   let configuration: Configuration
   let children: [Child]
+  /// What the gate passed with; nil if it did not.
+  let standing: Gatekeeper.Standing?
   /// Notify messages that were not believed or not read.
   let droppedMessages: Int
   let now: Moment
@@ -39,6 +41,11 @@ struct StatusReport {
         object["explanation"] = .string(known.explanation)
         object["advice"] = .string(known.advice)
       }
+    }
+    if machine.gate == .passed, let standing {
+      object["attested_at"] = .string(standing.at.civil.rfc3339)
+      object["key_sha256"] = .string(standing.key.hex)
+      object["warnings"] = .array(standing.warnings.map { .string($0) })
     }
     return .object(object)
   }

@@ -54,11 +54,27 @@ extension Supervisor {
   // MARK: Gate and listeners
 
   private func appraise() {
-    let platform = configuration.platform.flatMap { Platform(rawValue: $0.rawValue) }
-    let token = Gate(platform: platform, machine: .real).judge()
-    feed(
-      .verdict(
-        token.isRetryable ? .unavailable(token: token.rawValue) : .refused(token: token.rawValue)))
+    gatekeeper.run(file) { [unowned self] token in
+      guard let token else {
+        feed(.verdict(.passed))
+        if isEdgeOfAnotherKey { feed(.keyChanged) }
+        return
+      }
+      if token.isRetryable {
+        feed(.verdict(.unavailable(token: token.rawValue)))
+      } else {
+        gatekeeper.forget()
+        feed(.verdict(.refused(token: token.rawValue)))
+      }
+    }
+  }
+
+  /// True if the edge that serves was started with a key that is not the one just proved.
+  private var isEdgeOfAnotherKey: Bool {
+    guard let number = machine[.edge].currentNumber,
+      let evidence = child(.edge, number)?.evidence
+    else { return false }
+    return evidence.key != gatekeeper.standing?.key
   }
 
   private func bind() {
@@ -80,6 +96,7 @@ extension Supervisor {
       let credentials = Credentials(configuration, secrets)
       let child = try launcher.start(
         service, number, configuration, listeners, credentials,
+        hasEvidence: gatekeeper.standing != nil,
         onExit: { [unowned self] status in exited(service, number, status) },
         onOutput: { [unowned self] bytes in vendorWrote(number, bytes) })
       children.append(child)
@@ -87,6 +104,11 @@ extension Supervisor {
       do throws(SystemError) {
         try loop.add(child.handle)
         if let output = child.output { try loop.add(output) }
+        if let end = child.evidenceEnd, let key = gatekeeper.standing?.key {
+          let evidence = EvidenceConnection(try end.duplicate(), in: loop, key: key, evidenceDesk)
+          child.evidence = evidence
+          try loop.add(evidence)
+        }
       } catch {
         child.handle.end()
         loop.remove(child.handle)
@@ -137,6 +159,7 @@ extension Supervisor {
     child.kill()
     loop.remove(child.handle)
     if let output = child.output { loop.remove(output) }
+    child.evidence?.close()
     if let path = child.probePath { OwnProcess.unlink(path) }
     if let group = child.group, !ControlGroup.remove(group.path) { emptyGroups.append(group.path) }
     if let fault = child.vendorOutput.fault { journal.note(.vendorFault(fault.word)) }
@@ -168,9 +191,12 @@ extension Supervisor {
   // MARK: Probes
 
   private func run(_ probe: Probe) {
-    prober.run(
-      ["ask"] + question(probe.target), seconds: RuntimeLimits.probeSecondsMax
-    ) { [unowned self] code in feed(.probed(probe.id, passed: code == ExitCode.done)) }
+    let task = OneShot(
+      role: .prober, arguments: ["ask"] + question(probe.target),
+      secondsMax: RuntimeLimits.probeSecondsMax)
+    oneShots.run(task, configuration) { [unowned self] end in
+      feed(.probed(probe.id, passed: end.code == ExitCode.done))
+    }
   }
 
   private func question(_ target: Probe.Target) -> [String] {
@@ -217,7 +243,7 @@ extension Supervisor {
   }
 
   private func leave() {
-    prober.killAll()
+    oneShots.killAll()
     let folder = configuration.runtimeDirectory
     for name in [SocketName.core, SocketName.coreControl, SocketName.admin, SocketName.supervisor] {
       OwnProcess.unlink("\(folder)/\(name)")

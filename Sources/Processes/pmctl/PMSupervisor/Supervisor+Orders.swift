@@ -65,21 +65,23 @@ extension Supervisor {
   func reload(
     uid: UInt32, deadline: Moment, _ onOutcome: @escaping (ControlOutcome) -> Void
   ) {
-    prober.run(
-      ["check", "--configuration", configurationPath], seconds: RuntimeLimits.checkSecondsMax
-    ) { [unowned self] code in
-      guard code == ExitCode.done, let file = try? ConfigurationFile(configurationPath) else {
+    let check = OneShot(
+      role: .prober, arguments: ["check", "--configuration", configurationPath],
+      secondsMax: RuntimeLimits.checkSecondsMax)
+    oneShots.run(check, configuration) { [unowned self] end in
+      guard end.code == ExitCode.done, let file = try? ConfigurationFile(configurationPath) else {
         journal.note(.configurationRefused)
         return onOutcome(ControlOutcome(.failed, reason: "configuration"))
       }
-      propose(file.configuration, uid, deadline, onOutcome)
+      propose(file, uid, deadline, onOutcome)
     }
   }
 
   private func propose(
-    _ candidate: Configuration, _ uid: UInt32, _ deadline: Moment,
+    _ file: ConfigurationFile, _ uid: UInt32, _ deadline: Moment,
     _ onOutcome: @escaping (ControlOutcome) -> Void
   ) {
+    let candidate = file.configuration
     // These are fixed for the life of the process: listeners and paths are in use.
     guard candidate.profile == configuration.profile, candidate.listen == configuration.listen,
       candidate.runtimeDirectory == configuration.runtimeDirectory,
@@ -90,7 +92,7 @@ extension Supervisor {
     let now = Instant.now().moment
     let id = orders.add(
       .init(verb: .reload, givenAt: now, onProgress: { _ in }, onOutcome: onOutcome))
-    candidates[id] = candidate
+    candidates[id] = file
     feed(.order(Order(id: id, kind: .reload(changed: changed), uid: uid, deadline: deadline)))
   }
 
@@ -106,8 +108,8 @@ extension Supervisor {
 
   func adopt(_ id: Order.ID) {
     guard let candidate = candidates.removeValue(forKey: id) else { return }
-    configuration = candidate
-    machine.adopt(Self.settings(candidate))
+    file = candidate
+    machine.adopt(Self.settings(candidate.configuration))
   }
 }
 
@@ -122,7 +124,7 @@ extension ControlRequest {
     case .restart: return .restart(service)
     case .drain: return .drain(service)
     case .probe: return .probe(service)
-    case .status, .why, .watch, .logs, .reload, .gate: return nil
+    case .status, .why, .watch, .logs, .attest, .evidence, .reload, .gate: return nil
     }
   }
 }

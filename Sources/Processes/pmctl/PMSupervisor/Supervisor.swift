@@ -10,9 +10,10 @@ public final class Supervisor {
   let journal = Journal()
   let configurationPath: String
   let secrets: EnvironmentSecrets
+  let gatekeeper: Gatekeeper
   let listeners: Listeners
   let launcher: Launcher
-  let prober: Prober
+  let oneShots: OneShots
   let tally: DeathTally
   /// Nil where a cgroup takes everything with it.
   let leftovers: Leftovers?
@@ -20,7 +21,9 @@ public final class Supervisor {
   /// Held as long as this process lives: no second supervisor.
   private let lock: OwnedDescriptor
 
-  var configuration: Configuration
+  /// The configuration in force.
+  var file: ConfigurationFile
+  var configuration: Configuration { file.configuration }
   var machine: Supervision
   var children: [Child] = [] {
     didSet { leftovers?.write(children.map(\.handle.pid)) }
@@ -28,7 +31,7 @@ public final class Supervisor {
   var orders = OrderBook()
   var control: ControlServer?
   /// Configurations that passed the check and wait for the machine.
-  var candidates: [UInt64: Configuration] = [:]
+  var candidates: [UInt64: ConfigurationFile] = [:]
   /// Groups whose processes were killed and are not yet gone.
   var emptyGroups: [String] = []
   /// What ended generations said last, while their end is being recorded.
@@ -36,13 +39,16 @@ public final class Supervisor {
   /// Messages to the notify socket from others than the main process of a generation.
   private var foreignMessages = 0
   private var notifySocket: NotifySocket?
+  private(set) lazy var evidenceDesk = EvidenceDesk(gatekeeper) { [unowned self] in
+    feed(.firmwareChanged)
+  }
   private let ticker = Ticker()
   private var sources: [EventSource] = []
   private var queue: [Event] = []
   private var isFeeding = false
 
   /// Runs until asked to leave; the exit code. `configurationPath` is read again on `reload`.
-  public static func run(configurationPath: String) -> Int32 {
+  public static func run(configurationPath: String, world: World) -> Int32 {
     OwnProcess.hideMemory()
     SignalSource.block([.terminate, .interrupt, .hangUp, .child])
     OwnProcess.adoptOrphans()
@@ -52,7 +58,7 @@ public final class Supervisor {
       configurationPath.hasPrefix("/")
       ? configurationPath : "\(OwnProcess.folder ?? "")/\(configurationPath)"
     do throws(StartFailure) {
-      let supervisor = try Supervisor(path, stored)
+      let supervisor = try Supervisor(path, stored, world)
       supervisor.runLoop()
       return ExitCode.done
     } catch {
@@ -62,7 +68,7 @@ public final class Supervisor {
   }
 
   private init(
-    _ configurationPath: String, _ stored: InheritedDescriptors
+    _ configurationPath: String, _ stored: InheritedDescriptors, _ world: World
   ) throws(StartFailure) {
     let file: ConfigurationFile
     do throws(ConfigurationError) {
@@ -89,11 +95,14 @@ public final class Supervisor {
       throw error.call == .flock && error.number == 0 ? .alreadyRuns : .system(error)
     }
     self.configurationPath = configurationPath
-    self.configuration = configuration
+    self.file = file
     secrets = file.secrets
     systemd = Notifier.fromEnvironment()
     listeners = Listeners(stored: stored, store: systemd)
-    prober = Prober(launcher, loop)
+    oneShots = OneShots(launcher, loop)
+    do throws(SystemError) {
+      gatekeeper = try Gatekeeper(world.machine, loop, oneShots, launcher, journal)
+    } catch { throw .system(error) }
     tally = DeathTally(path: "\(runtime)/deaths.json")
     machine = Supervision(
       settings: Self.settings(configuration), seed: KernelRandom.seed(), at: loop.now.moment)
@@ -103,7 +112,11 @@ public final class Supervisor {
   private static func makeLauncher(
     _ configuration: Configuration, _ journal: Journal
   ) throws(SystemError) -> Launcher {
-    let own = try FileIO.open("/proc/self/exe")
+    // The link leads to the file that runs, whatever lies at its path by now.
+    let own: Program
+    do throws(ProgramFault) {
+      own = try Program.ours("/proc/self/exe", .development)
+    } catch { throw SystemError(.open, 0) }
     var folder = configuration.programDirectory
     if folder == nil, let path = OwnProcess.programPath, let slash = path.lastIndex(of: "/") {
       folder = String(path[..<slash])
@@ -118,8 +131,9 @@ public final class Supervisor {
       }
     }
     return Launcher(
-      programFolder: folder ?? "/usr/lib/privatemode", profile: configuration.profile,
-      ownProgram: .init(own), notifyPath: "\(configuration.runtimeDirectory)/notify.sock",
+      profile: configuration.profile,
+      shelf: ProgramShelf(folder: folder ?? "/usr/lib/privatemode", profile: configuration.profile),
+      ownProgram: own, notifyPath: "\(configuration.runtimeDirectory)/notify.sock",
       groupParent: parent)
   }
 
@@ -206,7 +220,7 @@ public final class Supervisor {
   /// Processes that left their generation by double forking come to us as orphans; they have no
   /// business to live on.
   private func killStrangers() {
-    let known = Set(children.map(\.handle.pid) + prober.pids)
+    let known = Set(children.map(\.handle.pid) + oneShots.pids)
     let strangers = OwnProcess.children().filter { !known.contains($0) }
     for pid in strangers { OwnProcess.killStranger(pid) }
     if !strangers.isEmpty { journal.note(.strangersKilled(count: strangers.count)) }
@@ -217,6 +231,7 @@ public final class Supervisor {
   var status: StatusReport {
     StatusReport(
       machine: machine, configuration: configuration, children: children,
+      standing: gatekeeper.standing,
       droppedMessages: foreignMessages + (notifySocket?.droppedCount ?? 0),
       now: Instant.now().moment)
   }

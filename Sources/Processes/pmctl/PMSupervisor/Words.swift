@@ -43,6 +43,7 @@ extension Reason {
     case .shutdown: "shutdown"
     case .reload: "reload"
     case .gate: "gate"
+    case .key: "key"
     case .digest: "digest"
     }
   }
@@ -51,7 +52,9 @@ extension Reason {
     switch self {
     case .exitCode(let code), .signal(let code): code
     case .operator(let uid): Int32(truncatingIfNeeded: uid)
-    case .outOfMemory, .startDeadline, .watchdog, .probe, .shutdown, .reload, .gate, .digest: nil
+    case .outOfMemory, .startDeadline, .watchdog, .probe, .shutdown, .reload, .gate, .key,
+      .digest:
+      nil
     }
   }
 }
@@ -96,6 +99,8 @@ extension ControlVerb {
     case .drain: "drain"
     case .reload: "reload"
     case .gate: "gate"
+    case .attest: "attest"
+    case .evidence: "evidence"
     }
   }
 }

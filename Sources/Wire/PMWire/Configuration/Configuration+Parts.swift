@@ -11,7 +11,7 @@ extension Configuration {
     ]
     part["publicName"] = publicName.map { .string($0) }
     switch role {
-    case .edge:
+    case .edge, .edgeKey:
       part["stateDirectory"] = .string(stateDirectory)
       part["listen"] = listenJSON
       part["tls"] = tlsJSON
@@ -28,7 +28,7 @@ extension Configuration {
         "port": .integer(Int64(vendor.port)), "drainSeconds": .integer(Int64(vendor.drainSeconds)),
       ]
     case .admin: part["limits"] = limits.json
-    default: break
+    case .vendor, .prober, .collateral, .appraiser: break
     }
     return .object(part)
   }
@@ -43,6 +43,7 @@ extension Configuration {
     [
       "certificate": tls.certificate.map { .string($0) } ?? .null,
       "key": tls.key.map { .string($0) } ?? .null,
+      "keyStorage": .string(tls.keyStorage.rawValue),
       "challengeDirectory": challengeDirectory.map { .string($0) } ?? .null,
     ]
   }

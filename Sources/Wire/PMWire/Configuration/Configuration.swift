@@ -28,16 +28,9 @@ public struct Configuration: Equatable, Sendable {
   /// Holds the admin password; nil if sign-in is off or the password comes as a credential.
   public var adminPasswordFile: String?
   public var control = ControlRoles()
-  /// What kind of confidential machine this is; without it the gate of production stays shut.
-  public var platform: AttestationPlatform?
+  public var attestation = Attestation()
 
   public init() {}
-
-  /// The machines that the gate knows.
-  public enum AttestationPlatform: String, CaseIterable, Sendable {
-    case snp
-    case azure = "azure-snp-vtpm"
-  }
 
   public struct Listen: Equatable, Sendable {
     public var https: UInt16 = 443
@@ -47,8 +40,28 @@ public struct Configuration: Equatable, Sendable {
   }
 
   public struct TLSFiles: Equatable, Sendable {
+    /// Nil: one that vouches for itself, or for a key that was born here the file that an ACME
+    /// client puts beside it.
     public var certificate: String?
+    /// Nil: the edge makes one, which then never leaves the machine.
     public var key: String?
+    public var keyStorage = KeyStorage.memory
+  }
+
+  /// Where a key that was born here lies.
+  public enum KeyStorage: String, CaseIterable, Sendable {
+    /// In the runtime directory: gone with the machine.
+    case memory
+    /// In the state directory: only sound where the disk is encrypted by this very machine.
+    case disk
+  }
+
+  /// Where a key that was born here lies, with its certificate request and its own certificate.
+  public var edgeKeyDirectory: String {
+    switch tls.keyStorage {
+    case .memory: "\(runtimeDirectory)/edge-key"
+    case .disk: "\(stateDirectory)/edge-key"
+    }
   }
 
   public struct ControlRoles: Equatable, Sendable {
@@ -93,9 +106,7 @@ public struct Configuration: Equatable, Sendable {
     adminPasswordFile = try admin.path("passwordFile")
     try admin.finish()
     try readControl(try top.object("control"))
-    var attestation = try top.object("attestation")
-    platform = try attestation.word("platform", AttestationPlatform.self)
-    try attestation.finish()
+    attestation = try Attestation(try top.object("attestation"))
     try top.finish()
   }
 
@@ -111,6 +122,7 @@ public struct Configuration: Equatable, Sendable {
     var members = members
     tls.certificate = try members.path("certificate")
     tls.key = try members.path("key")
+    tls.keyStorage = try members.word("keyStorage", KeyStorage.self) ?? tls.keyStorage
     challengeDirectory = try members.path("challengeDirectory")
     try members.finish()
   }
@@ -136,13 +148,14 @@ public struct Configuration: Equatable, Sendable {
 
   /// What must hold of the whole, after the environment was merged in.
   public func validate() throws(ConfigurationError) {
-    if (tls.certificate == nil) != (tls.key == nil) {
-      throw ConfigurationError(
-        tls.key == nil ? "tls.key" : "tls.certificate",
-        .onlyTogetherWith(tls.key == nil ? "tls.certificate" : "tls.key"))
+    // A key from outside cannot vouch for itself; a certificate alone is for the key born here.
+    if tls.key != nil, tls.certificate == nil {
+      throw ConfigurationError("tls.certificate", .onlyTogetherWith("tls.key"))
+    }
+    if profile == .development, tls.certificate != nil, tls.key == nil {
+      throw ConfigurationError("tls.key", .onlyTogetherWith("tls.certificate"))
     }
     guard profile == .production else { return }
-    if tls.certificate == nil { throw ConfigurationError("tls.certificate", .missing) }
     if vendor.binary == nil { throw ConfigurationError("vendor.binary", .missing) }
     if vendor.sha256 == nil { throw ConfigurationError("vendor.sha256", .missing) }
     if listen.loopbackOnly {

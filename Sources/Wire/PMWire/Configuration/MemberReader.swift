@@ -117,6 +117,26 @@ struct MemberReader {
     return texts
   }
 
+  /// Objects of numbers by free names.
+  mutating func tables(
+    _ member: String, _ range: ClosedRange<Int64>
+  ) throws(ConfigurationError) -> [String: [String: Int64]] {
+    guard let value = take(member) else { return [:] }
+    let fault = ConfigurationError(name(member), .wrongType("an object of objects of integers"))
+    guard let object = value.object else { throw fault }
+    var tables: [String: [String: Int64]] = [:]
+    for row in object.members {
+      guard let cells = row.value.object else { throw fault }
+      var table: [String: Int64] = [:]
+      for cell in cells.members {
+        guard let number = cell.value.integer, range.contains(number) else { throw fault }
+        table[cell.name] = number
+      }
+      tables[row.name] = table
+    }
+    return tables
+  }
+
   func finish() throws(ConfigurationError) {
     for member in object.members where !asked.contains(member.name) {
       throw ConfigurationError(name(member.name), .unknown)

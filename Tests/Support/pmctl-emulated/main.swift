@@ -1,0 +1,5 @@
+import EmulatedAppliance
+import PMCommand
+import PMSystem
+
+exitProcess(PMCommand.run(CommandLine.arguments, world: try EmulatedWorld.make()))
