@@ -281,6 +281,8 @@ struct VerifierTests {
       #expect(found.verdict == (isUnreachable ? .unreachable : .rejected))
       #expect(found.token == token && found.state(.connection) == .fail)
       #expect(found.factors.allSatisfy { $0.state != .pass })
+      #expect(found.conclusion.hasPrefix(isUnreachable ? "UNREACHABLE: " : "REJECTED: "))
+      #expect(found.conclusion.contains("(\(token.rawValue))"))
     }
   }
 
@@ -355,6 +357,49 @@ struct VerifierTests {
       }
       #expect(found.token == .claimsExpected && found.state(.claims) == .fail)
     }
+  }
+
+  /// A report that the test key of a Milan chip signs for a nonce, a key and claims of this moment.
+  private func milan() throws -> DocumentVector {
+    let vector = Vector(path: "synthetic/cases/p02-milan-v3")
+    var made = try DocumentVector(Self.snp)
+    (made.nonce, made.key) = (.random(), Digest256(hashing: Nonce.random().bytes.span))
+    let claims = Array(#"{"v":1,"key_origin":"provided"}"#.utf8)
+    var report = try vector.file("report.bin")
+    report.replaceSubrange(
+      0x50..<0x90, with: Binding.reportData(made.nonce, key: made.key, claims: claims))
+    made.body =
+      EvidenceDocument(
+        nonce: made.nonce, claims: claims, key: made.key, chain: try vector.chain(),
+        body: .report(try Forge.signed(report))
+      ).json
+    return made
+  }
+
+  @Test func evidenceOfThisMomentIsProven() throws {
+    let made = try milan()
+    let found = made.appraise()
+    #expect(found.verdict == .proven && found.warnings == [.milanWeak])
+    #expect(found.lines.contains { $0.contains("operator provided the TLS key") })
+    #expect(made.with { $0.nonce = .random() }.appraise().token == .nonce)
+    let strict = made.with { $0.rules.profile = .strict }.appraise()
+    #expect(strict.failures == [.productMilan] && strict.state(.product) == .fail)
+  }
+
+  @Test func aListOfAMDsMayRevokeTheIntermediate() throws {
+    let made = try milan()
+    let now = made.time.seconds
+    func token(_ serials: [Int], _ start: Int64, _ end: Int64) throws -> (FailureToken?, Bool) {
+      let list = try Forge.revocationList(revoking: serials, from: start, until: end)
+      let found = made.with {
+        ($0.rules.revocationList, $0.rules.required) = (list, [.revocation])
+      }.appraise()
+      return (found.token, found.state(.revocation) == .pass && found.verdict == .proven)
+    }
+    #expect(try token([], now - 60, now + 60) == (nil, true))
+    #expect(try token([1, 2], now - 60, now + 60) == (nil, true))
+    #expect(try token([65537], now - 60, now + 60) == (.crlRevoked, false))
+    #expect(try token([], now - 60, now - 1) == (.crlTime, false))
   }
 
   @Test func aMissingRevocationListIsToldOrRefused() throws {
