@@ -6,11 +6,14 @@ PROVEN, and that each fault alone turns it."""
 import datetime
 import json
 import os
+import shutil
 import subprocess
 import time
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
 
 import played_appliance as played
 from played_appliance import answer, https, nonce_of
@@ -332,13 +335,19 @@ def test_nothing_is_kept_where_nothing_came(tmp_path):
 # --- the same command with the synthetic roots
 
 
-def proven(*words, **others):
-    return verify(*words, program="pmctl-emulated", **others)
+@pytest.fixture(scope="module")
+def proven(tmp_path_factory):
+    """Runs `verify` of the program with the synthetic roots, which wants its world beside it."""
+    folder = tmp_path_factory.mktemp("emulated")
+    shutil.copy(EMULATED, folder)
+    (folder / "emulated.json").write_text(
+        json.dumps({"vectors": str(played.vectors()), "platform": "snp"}))
+    return lambda *words, **others: verify(*words, program=folder / EMULATED.name, **others)
 
 
 @emulated_only
 @pytest.mark.parametrize("azure", [False, True])
-def test_evidence_under_the_expected_roots_is_proven(own, evidence, azure):
+def test_evidence_under_the_expected_roots_is_proven(proven, own, evidence, azure):
     with https(own, lambda head: answer(200, evidence(head, azure=azure))) as box:
         verdict = proven(box.url, "--no-webpki")
         text = proven(box.url, "--no-webpki", json=False).text
@@ -350,14 +359,14 @@ def test_evidence_under_the_expected_roots_is_proven(own, evidence, azure):
 
 
 @emulated_only
-def test_a_certificate_that_nobody_vouches_for_refuses_unless_it_is_not_asked(box):
+def test_a_certificate_that_nobody_vouches_for_refuses_unless_it_is_not_asked(proven, box):
     verdict = proven(box.url)
     assert verdict.summary == (1, "rejected", "web-pki")
     assert verdict.states["web-pki"] == "FAIL" and verdict.states["tls-key"] == "PASS"
 
 
 @emulated_only
-def test_a_certificate_of_a_known_authority_passes(tmp_path, generate, world):
+def test_a_certificate_of_a_known_authority_passes(proven, tmp_path, generate, world):
     known = played.identity(tmp_path / "known", authority=True)
     reply = lambda head: answer(200, generate.compact(
         world.snp_document(nonce=nonce_of(head), k=known.digest)))
@@ -377,13 +386,13 @@ def test_a_certificate_of_a_known_authority_passes(tmp_path, generate, world):
     (["--require-platform-bits", "0x8"], "platform-info"),
     (["--require", "measurement"], None),
 ])
-def test_what_is_expected_must_be_met(box, words, token):
+def test_what_is_expected_must_be_met(proven, box, words, token):
     assert proven(box.url, "--no-webpki", *words).summary == (1, "rejected", token)
 
 
 @emulated_only
 def test_a_boot_chain_is_refused_where_it_differs_and_not_proven_where_there_is_none(
-        own, evidence, box):
+        proven, own, evidence, box):
     words = ["--no-webpki", "--expect-pcr", "4=" + "00" * 32]
     with https(own, lambda head: answer(200, evidence(head, azure=True))) as azure:
         assert proven(azure.url, *words).summary == (1, "rejected", "pcr")
@@ -394,7 +403,7 @@ def test_a_boot_chain_is_refused_where_it_differs_and_not_proven_where_there_is_
 
 
 @emulated_only
-def test_met_expectations_are_proven(tmp_path, generate, box):
+def test_met_expectations_are_proven(proven, tmp_path, generate, box):
     measurement = generate.hashlib.sha384(b"synthetic launch").hexdigest()
     claims = {"binaries": {"pmctl": generate.hashlib.sha256(b"pmctl").hexdigest()}}
     expected = tmp_path / "release.json"
@@ -406,7 +415,7 @@ def test_met_expectations_are_proven(tmp_path, generate, box):
 
 
 @emulated_only
-def test_signed_claims_cannot_be_edited(own, generate, world):
+def test_signed_claims_cannot_be_edited(proven, own, generate, world):
     def reply(head):
         document = world.snp_document(nonce=nonce_of(head), k=own.digest)
         claims = generate.claims_json("snp").replace(b"0.0.0-test", b"9.9.9-test")
@@ -417,7 +426,7 @@ def test_signed_claims_cannot_be_edited(own, generate, world):
 
 
 @emulated_only
-def test_claims_are_shown_without_control_characters(own, evidence):
+def test_claims_are_shown_without_control_characters(proven, own, evidence):
     claims = json.dumps({"v": 1, "host": "a\x1b[2J\u009b\u202e", "x": "y" * 2000}).encode()
     with https(own, lambda head: answer(200, evidence(head, claims=claims))) as box:
         verdict = proven(box.url, "--no-webpki")
@@ -427,7 +436,7 @@ def test_claims_are_shown_without_control_characters(own, evidence):
 
 
 @emulated_only
-def test_saved_evidence_is_valid_and_never_proven(tmp_path, box):
+def test_saved_evidence_is_valid_and_never_proven(proven, tmp_path, box):
     folder = tmp_path / "evidence"
     assert proven(box.url, "--no-webpki", "--save", str(folder)).code == 0
     again = proven("--evidence", str(folder), "--at", "2027-01-01T00:00:00Z")
@@ -439,3 +448,61 @@ def test_saved_evidence_is_valid_and_never_proven(tmp_path, box):
     other = played.identity(tmp_path / "other")
     (folder / "peer.der").write_bytes(other.der)
     assert proven("--evidence", str(folder)).summary == (1, "rejected", "tls-key")
+
+
+# --- lists of revoked intermediates
+
+
+@pytest.fixture
+def revocations(generate, world):
+    """Makes AMD's list under the synthetic root of Genoa: which serial numbers, until when, by
+    whose key."""
+    def make(*serials, days=1, signer="Genoa"):
+        now = datetime.datetime.now(datetime.timezone.utc)
+        builder = x509.CertificateRevocationListBuilder(
+            issuer_name=generate.name("ARK-Genoa"), last_update=now - datetime.timedelta(days=9),
+            next_update=now + datetime.timedelta(days=days))
+        for serial in serials:
+            entry = x509.RevokedCertificateBuilder(serial, now - datetime.timedelta(days=1))
+            builder = builder.add_revoked_certificate(entry.build())
+        signed = builder.sign(world.ca[signer]["ka"], hashes.SHA384(), rsa_padding=generate.PSS)
+        return signed.public_bytes(serialization.Encoding.DER)
+    return make
+
+
+ASK_SERIAL = 65537
+
+
+@emulated_only
+@pytest.mark.parametrize("serials, others, token", [
+    ([], {}, None), ([ASK_SERIAL - 1], {}, None), ([ASK_SERIAL], {}, "crl-revoked"),
+    ([], {"days": -1}, "crl-time"), ([], {"signer": "Milan"}, "crl-sig"),
+])
+def test_a_list_of_revoked_intermediates(
+        proven, tmp_path, box, revocations, serials, others, token):
+    path = tmp_path / "list.crl"
+    path.write_bytes(revocations(*serials, **others))
+    verdict = proven(box.url, "--no-webpki", "--crl", str(path))
+    assert verdict.json["token"] == token
+    assert verdict.states["revocation"] == ("FAIL" if token else "PASS")
+
+
+@emulated_only
+def test_amd_is_asked_for_the_list_only_if_somebody_insists(
+        proven, tmp_path, box, revocations):
+    service = played.identity(tmp_path / "amd", names=["kdsintf.amd.com"], authority=True)
+    with https(service, lambda head: answer(200, revocations())) as amd, \
+            played.tunnel(amd.port) as proxy:
+        environment = {"https_proxy": f"http://127.0.0.1:{proxy.port}",
+                       "SSL_CERT_FILE": str(service.authority)}
+        assert proven(box.url, "--no-webpki", environment=environment).code == 0
+        assert proxy.connections == 0
+        verdict = proven(box.url, "--no-webpki", "--require-crl", environment=environment)
+        assert verdict.summary == (0, "proven", None) and verdict.states["revocation"] == "PASS"
+        assert proxy.heads == [
+            b"CONNECT kdsintf.amd.com:443 HTTP/1.1\r\nHost: kdsintf.amd.com:443\r\n\r\n"]
+        assert amd.heads[0].startswith(b"GET /vcek/v1/Genoa/crl HTTP/1.1\r\n")
+        # An impostor of AMD's service is told nothing.
+        untrusted = {"https_proxy": environment["https_proxy"]}
+        refused = proven(box.url, "--no-webpki", "--require-crl", environment=untrusted)
+        assert refused.summary == (1, "rejected", "crl-missing") and len(amd.heads) == 1
