@@ -59,6 +59,13 @@ public enum FileIO {
   public static func write(
     _ bytes: [UInt8], to file: borrowing OwnedDescriptor
   ) throws(SystemError) {
+    try write(bytes.span, to: file)
+  }
+
+  /// The same without an array.
+  public static func write(
+    _ bytes: borrowing Span<UInt8>, to file: borrowing OwnedDescriptor
+  ) throws(SystemError) {
     var done = 0
     while done < bytes.count {
       let number = file.number
@@ -88,6 +95,13 @@ public enum FileIO {
   /// Replaces a file so that a reader, or a crash, sees the old or the new one and nothing else.
   public static func replace(
     _ path: String, with bytes: [UInt8], mode: UInt32, owner: Account? = nil
+  ) throws(SystemError) {
+    try replace(path, with: bytes.span, mode: mode, owner: owner)
+  }
+
+  /// The same without an array: for secrets, of which there should be one copy.
+  public static func replace(
+    _ path: String, with bytes: borrowing Span<UInt8>, mode: UInt32, owner: Account? = nil
   ) throws(SystemError) {
     let temporary = path + ".new"
     _ = unsafe unlink(temporary)
@@ -164,15 +178,21 @@ public enum FileIO {
     return unsafe fstat(file.number, &status) == 0 ? status.st_uid : nil
   }
 
-  /// Takes the lock of an open file, or gives false if another process has it (flock(2)).
-  public static func lock(_ path: String) throws(SystemError) -> OwnedDescriptor? {
+  /// Takes the lock of a file (flock(2)) for as long as the descriptor lives. If another process
+  /// has it: waits for that to end it, which must not take long, or gives nil.
+  public static func lock(
+    _ path: String, isWaiting: Bool = false
+  ) throws(SystemError) -> OwnedDescriptor? {
     let flags = O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW
     guard let file = OwnedDescriptor(result: unsafe Glibc.open(path, flags, 0o600)) else {
       throw .last(.open)
     }
-    if flock(file.number, LOCK_EX | LOCK_NB) == 0 { return file }
-    if pm_errno() == EWOULDBLOCK { return nil }
-    throw .last(.flock)
+    while true {
+      if flock(file.number, isWaiting ? LOCK_EX : LOCK_EX | LOCK_NB) == 0 { return file }
+      let error = SystemError.last(.flock)
+      if error.number == EWOULDBLOCK { return nil }
+      guard error.number == EINTR else { throw error }
+    }
   }
 }
 

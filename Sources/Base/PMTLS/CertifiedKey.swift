@@ -16,13 +16,17 @@ internal import COpenSSL
     else { return nil }
     return Int(days)
   }
-}
 
-/// The owner of one private key.
-@safe final class PrivateKey {
-  let pointer: OpaquePointer
-  init(owning pointer: OpaquePointer) { unsafe self.pointer = pointer }
-  deinit { unsafe EVP_PKEY_free(pointer) }
+  /// Its SubjectPublicKeyInfo (RFC 5280, 4.1.2.7), byte for byte as it stands in it.
+  var publicKey: [UInt8] {
+    unsafe DER.bytes { unsafe i2d_X509_PUBKEY(X509_get_X509_PUBKEY(pointer), $0) }
+  }
+
+  /// True if it is for this DNS name or address.
+  func speaks(for name: String) -> Bool {
+    unsafe X509_check_host(pointer, name, 0, 0, nil) == 1
+      || X509_check_ip_asc(pointer, name, 0) == 1
+  }
 }
 
 /// A certificate chain and the private key of its first certificate, checked to belong together and
@@ -37,12 +41,22 @@ public final class CertifiedKey {
   static let chainCertificatesMax = 8
 
   /// Reads PEM text. The key's text should be wiped by the caller.
-  public init(certificatePEM: [UInt8], keyPEM: [UInt8]) throws(TLSError) {
+  public convenience init(certificatePEM: [UInt8], keyPEM: [UInt8]) throws(TLSError) {
     let certificates = Self.certificates(in: certificatePEM)
+    // Of two faults the certificate's is told.
+    if certificates.isEmpty { throw .certificateUnusable }
+    try self.init(certificates, try PrivateKey(pem: keyPEM.span))
+  }
+
+  /// Reads PEM text that must belong to `key`.
+  public convenience init(certificatePEM: [UInt8], key: PrivateKey) throws(TLSError) {
+    try self.init(Self.certificates(in: certificatePEM), key)
+  }
+
+  private init(_ certificates: [Certificate], _ key: PrivateKey) throws(TLSError) {
     guard let leaf = certificates.first, certificates.count <= Self.chainCertificatesMax else {
       throw .certificateUnusable
     }
-    guard let key = Self.privateKey(in: keyPEM) else { throw .keyUnusable }
     guard unsafe X509_check_private_key(leaf.pointer, key.pointer) == 1 else {
       throw .keyDoesNotMatch
     }
@@ -52,6 +66,12 @@ public final class CertifiedKey {
     self.key = key
     self.daysLeft = daysLeft
   }
+
+  /// The certificate's SubjectPublicKeyInfo as clients see it.
+  public var publicKey: [UInt8] { leaf.publicKey }
+
+  /// True if the certificate is for this DNS name or address.
+  public func speaks(for name: String) -> Bool { leaf.speaks(for: name) }
 
   private static func certificates(in pem: [UInt8]) -> [Certificate] {
     // The memory BIO reads the array only while it lives, which is inside the closure.
@@ -72,19 +92,6 @@ public final class CertifiedKey {
       ERR_clear_error()
       let isAtEnd = ERR_GET_REASON(fault) == PEM_R_NO_START_LINE
       return isAtEnd || found.count > chainCertificatesMax ? found : []
-    }
-  }
-
-  private static func privateKey(in pem: [UInt8]) -> PrivateKey? {
-    unsafe pem.withUnsafeBytes { bytes in
-      guard let bio = unsafe BIO_new_mem_buf(bytes.baseAddress, Int32(clamping: bytes.count)) else {
-        return nil
-      }
-      defer { unsafe BIO_free(bio) }
-      // An encrypted key is unusable here: nobody is there to type a passphrase.
-      let key = unsafe PEM_read_bio_PrivateKey(bio, nil, { _, _, _, _ in 0 }, nil)
-      ERR_clear_error()
-      return unsafe key.map { unsafe PrivateKey(owning: $0) }
     }
   }
 }
