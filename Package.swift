@@ -97,7 +97,9 @@ let package = Package(
     program("pmctl", "PMCommand"),
     logic("PMLaunch", of: "pm-launch", ["PMWire", "PMSystem", "CLinux"]),
     program("pm-launch", "PMLaunch"),
-    logic("PMEdge", of: "pm-edge", ["PMWire", "PMTLS", "PMHTTP", "PMJSON", "PMLog", "PMSystem"]),
+    logic(
+      "PMEdge", of: "pm-edge",
+      ["PMWire", "PMTLS", "PMCrypto", "PMHTTP", "PMJSON", "PMLog", "PMSystem"]),
     program("pm-edge", "PMEdge"),
     logic(
       "PMCore", of: "pm-core",
@@ -149,7 +151,7 @@ let package = Package(
     tests("PMHTTPTests", ["PMHTTP", "PMSystem", "Seeded"]),
     tests("PMTLSTests", ["PMTLS", "PMSystem", "COpenSSL"]),
     tests("PMWireTests", ["PMWire", "PMJSON", "PMSystem"]),
-    tests("PMEdgeTests", ["PMEdge", "PMSystem", "PMWire"]),
+    tests("PMEdgeTests", ["PMEdge", "PMCrypto", "PMTLS", "PMSystem", "PMWire", "Scratch"]),
     tests("PMSupervisionTests", ["PMSupervision", "PMSystem", "PMWire"]),
     tests(
       "PMSupervisorTests",

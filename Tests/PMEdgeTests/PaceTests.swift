@@ -26,6 +26,17 @@ private func at(_ milliseconds: UInt64) -> Instant {
     #expect(account.isIdle(at: at(11_001)))
     #expect(admitted(&account, pace, at: at(60_000)) == perSecond * 10)
   }
+
+  @Test func evidenceIsPacedByItself() {
+    let pace = Pace(
+      perSecond: EdgeBounds.evidencePerAddressPerSecond,
+      burstSeconds: EdgeBounds.evidenceBurstSecondsMax)
+    var account = Pace.Account()
+    #expect(admitted(&account, pace, at: at(0)) == 5)
+    #expect(admitted(&account, pace, at: at(999)) == 0)
+    #expect(admitted(&account, pace, at: at(1000)) == 1)
+    #expect(admitted(&account, pace, at: at(4000)) == 3)
+  }
 }
 
 @Suite struct BodyClockTests {

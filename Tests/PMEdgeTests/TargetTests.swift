@@ -6,6 +6,13 @@ import Testing
 private func target(_ path: String) -> Target { Target(Array(path.utf8).span) }
 
 @Suite struct TargetTests {
+  @Test func evidenceHasOnePath() {
+    let path = "/.well-known/pmctl-attestation"
+    #expect(target(path) == .evidence)
+    let others = [path + "/", path + "x", "/" + path, "/.well-known", path.uppercased()]
+    for other in others { #expect(target(other) == .unknown(.openAI), "\(other)") }
+  }
+
   @Test func everyRouteIsFoundByItsPathAlone() {
     for route in Route.allCases where route != .model {
       let path = route.path.description

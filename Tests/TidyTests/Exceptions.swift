@@ -22,10 +22,6 @@ enum Exceptions {
 
   static let copies: [ToleratedCopy] = [
     ToleratedCopy(
-      one: "Sources/Processes/pm-edge/PMEdge/Edge.swift",
-      other: "Sources/Processes/pm-core/PMCore/Core.swift",
-      reason: "each process writes its own event when it cannot start"),
-    ToleratedCopy(
       one: "Sources/Wire/PMWire/ServiceState.swift",
       other: "Sources/Processes/pmctl/PMSupervisor/Words.swift",
       reason: "words of the wire are text, words of the log are constants by type"),

@@ -27,7 +27,9 @@ enum Layers {
       "PMSystem",
     ],
     "PMLaunch": ["PMWire", "PMSystem", "CLinux", "Glibc"],
-    "PMEdge": ["PMWire", "PMTLS", "PMHTTP", "PMJSON", "PMLog", "PMSystem", "Synchronization"],
+    "PMEdge": [
+      "PMWire", "PMTLS", "PMCrypto", "PMHTTP", "PMJSON", "PMLog", "PMSystem", "Synchronization",
+    ],
     "PMCore": [
       "PMWire", "PMStore", "PMCrypto", "PMHTTP", "PMJSON", "PMLog", "PMSystem", "Synchronization",
     ],

@@ -160,6 +160,16 @@ extension APIError {
     503, "server_error", "ledger_unavailable", "overloaded_error",
     "The ledger cannot be written, so nothing is served", retryAfterSeconds: 5)
 
+  public static let nonceMalformed = APIError(
+    400, "invalid_request_error", "invalid_nonce", "invalid_request_error",
+    "The query must be nonce= and 64 lower-case hexadecimal digits, not all of them 0")
+  public static let evidenceBusy = APIError(
+    429, "rate_limit_error", "evidence_busy", "rate_limit_error",
+    "Evidence is asked for faster than it is made", retryAfterSeconds: 1)
+  public static let evidenceUnavailable = APIError(
+    503, "server_error", "evidence_unavailable", "overloaded_error",
+    "There is no evidence now", retryAfterSeconds: 5)
+
   // The vendor
   public static let vendorStarting = APIError(
     503, "server_error", "vendor_starting", "overloaded_error",

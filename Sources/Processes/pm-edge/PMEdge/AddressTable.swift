@@ -17,6 +17,7 @@ final class AddressTable: Sendable {
     var window: AdmissionWindow
     var handshakes = Pace.Account()
     var keyless = Pace.Account()
+    var evidence = Pace.Account()
     init(_ limit: RequestWindow) {
       window = AdmissionWindow(limit: limit.requests, seconds: limit.seconds)
     }
@@ -30,6 +31,9 @@ final class AddressTable: Sendable {
   private let connectionsMax: Int
   private let handshakes: Pace
   private let keyless: Pace
+  private let evidence = Pace(
+    perSecond: EdgeBounds.evidencePerAddressPerSecond,
+    burstSeconds: EdgeBounds.evidenceBurstSecondsMax)
   private let state: Guarded<State>
 
   init(_ settings: EdgeSettings) {
@@ -79,6 +83,16 @@ final class AddressTable: Sendable {
     }
   }
 
+  /// Counts a request for evidence; false if the address sends them too fast: each costs a call of
+  /// the security processor, which serves the whole machine.
+  func admitEvidence(_ address: InternetAddress, at now: Instant) -> Bool {
+    state.withLock { state in
+      makeRoom(in: &state)
+      return state.entries[address.subscriber, default: Entry(state.requests)].evidence.admits(
+        evidence, at: now)
+    }
+  }
+
   /// Forgets idle addresses when the table is full, those without a request in the window first.
   private func makeRoom(in state: inout State) {
     guard state.entries.count >= EdgeBounds.trackedAddressesMax else { return }
@@ -119,6 +133,6 @@ extension AddressTable.Entry {
   fileprivate mutating func isIdle(at now: Instant) -> Bool {
     _ = window.hasPlace(at: Int64(clamping: now.nanoseconds))
     return connections == 0 && window.taken == 0 && handshakes.isIdle(at: now)
-      && keyless.isIdle(at: now)
+      && keyless.isIdle(at: now) && evidence.isIdle(at: now)
   }
 }

@@ -22,6 +22,9 @@ extension ClientConnection {
     case .ready: forwardReadiness(head)
     case .route(let route): serve(route, head, headBytes)
     case .admin: serveAdmin(head, headBytes)
+    // Without TLS there is no key to speak of.
+    case .evidence where entrance == .https: serveEvidence(head, headBytes)
+    case .evidence: answerError(.unknownURL)
     case .unsupported: answerError(.unsupportedEndpoint)
     case .unknown: answerError(.unknownURL)
     }

@@ -164,7 +164,14 @@ final class ClientConnection: StreamSource, RequestTaker {
     guard backend?.hasAnswerBegun != true else { return false }
     backend?.abandon()
     backend = nil
+    leaveEvidence()
     return true
+  }
+
+  private func leaveEvidence() {
+    guard let number = request.evidenceNumber else { return }
+    request.evidenceNumber = nil
+    edge.evidence.forget(number)
   }
 
   var hasSentWholeBody: Bool { reader.isBodyComplete }
@@ -286,6 +293,7 @@ final class ClientConnection: StreamSource, RequestTaker {
   override func onClosed() {
     backend?.abandon()
     backend = nil
+    leaveEvidence()
     reader.stop()
     edge.forget(self)
   }

@@ -19,6 +19,8 @@ struct ClientRequest {
   /// The client waits for `100 Continue` before it sends the body.
   var awaitsContinue = false
   var isAnswered = false
+  /// It waits for evidence under this number.
+  var evidenceNumber: Int64?
   /// When its body is late.
   var clock = BodyClock(at: .never)
   /// Where it ends cannot be told: the client may still be sending it.

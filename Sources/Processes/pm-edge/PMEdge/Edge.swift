@@ -1,6 +1,6 @@
+internal import PMCrypto
 internal import PMLog
 internal import PMSystem
-internal import PMTLS
 internal import PMWire
 
 /// The TLS edge: terminates TLS, takes HTTP apart, and hands requests to core or admin.
@@ -8,28 +8,47 @@ public enum Edge {
   /// Runs until the supervisor asks it to leave; the exit code of the process.
   public static func run(arguments: [String]) -> Int32 {
     disableMemoryReading()
+    let preparesKey = arguments.first == prepareKeyArgument
     do {
-      try serve(try SupervisorLink(arguments: arguments))
+      let link = try SupervisorLink(arguments: Array(arguments.dropFirst(preparesKey ? 1 : 0)))
+      if preparesKey {
+        let key = try EdgeKey.prepare(link.configuration)
+        FileIO.writeStandard(Array("\(key.hex)\n".utf8), to: 1)
+      } else {
+        try serve(link)
+      }
       return ExitCode.done
     } catch let error as ConfigurationError {
       writeToStandardError("pm-edge: \(error)\n")
       Log.write(.edge(.configurationRefused))
       return ExitCode.configuration
+    } catch let fault as EdgeEvent.KeyFault {
+      Log.write(.edge(.keyRefused(reason: fault)))
+      // A disk may be writable again; a bad key stays one until somebody looks.
+      return fault == .notStored ? ExitCode.failed : ExitCode.configuration
     } catch {
       Log.write(.edge(.certificateRefused(reason: .unusable)))
       return ExitCode.failed
     }
   }
 
+  /// Instead of serving: makes or reads the TLS key and prints the digest of its public half.
+  private static let prepareKeyArgument = "--prepare-key"
+
   private static func serve(_ link: SupervisorLink) throws {
     let configuration = link.configuration
-    let fleet = EdgeFleet(EdgeSettings(configuration), try certificatePaths(configuration))
+    let paths = try certificatePaths(configuration)
+    let fleet = EdgeFleet(EdgeSettings(configuration), paths)
     let events = try EventLoop()
     let edge = try EdgeLoop(fleet, events: events)
     try edge.certificates.start()
     // Without a usable pair nothing can be served; the supervisor keeps the old generation.
     guard edge.certificates.context != nil else {
       throw ConfigurationError("tls.certificate", .unreadable(errno: 0))
+    }
+    if let publicKey = paths.publicKey, let socket = link.take(.evidence) {
+      edge.evidenceClient = EvidenceClient(
+        socket, in: events, fleet.evidence, key: try EdgeKey.digest(publicKey))
     }
     let listeners = try PublicListeners(link)
     for _ in 1..<configuration.edge.threads { try startLoop(fleet, listeners) }
@@ -58,7 +77,7 @@ public enum Edge {
   private static func startLoop(_ fleet: EdgeFleet, _ listeners: PublicListeners) throws {
     try startThread {
       guard let events = try? EventLoop(), let edge = try? EdgeLoop(fleet, events: events),
-        (try? edge.certificates.start()) != nil,
+        (try? edge.certificates.start()) != nil, edge.certificates.context != nil,
         (try? run(edge, of: fleet, listeners, onEnd: {})) != nil
       else { return }
       events.run()
@@ -87,9 +106,16 @@ public enum Edge {
         if now == .draining { edge.drain() } else { edge.listenToHeld() }
         stage = now
       }
+      edge.evidence.deliver()
+      edge.evidenceClient?.begin()
       if fleet.isEmpty { onEnd() }
     }
     try edge.events.add(wake)
+    edge.evidence.bell = wake.bell
+    if let client = edge.evidenceClient {
+      try edge.events.add(client)
+      fleet.evidence.open(wake.bell)
+    }
     fleet.join(wake.bell)
     // What happened before it joined.
     wake.bell.ring()
@@ -98,11 +124,9 @@ public enum Edge {
   private static func certificatePaths(
     _ configuration: Configuration
   ) throws -> CertificatePaths {
+    if configuration.profile == .production { return try EdgeKey.paths(configuration) }
     if let certificate = configuration.tls.certificate, let key = configuration.tls.key {
-      return CertificatePaths(certificate: certificate, key: key)
-    }
-    guard configuration.profile == .development else {
-      throw ConfigurationError("tls.certificate", .missing)
+      return CertificatePaths([certificate], key: key)
     }
     return try DevelopmentCertificate.make(in: configuration.stateDirectory)
   }

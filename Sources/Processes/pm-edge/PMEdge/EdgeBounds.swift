@@ -33,12 +33,23 @@ enum EdgeBounds {
   static let certificateLookSeconds: UInt64 = 2
   /// A certificate or key file longer than this is none.
   static let certificateFileBytesMax = 1 << 20
+  /// A private key as PEM text; RSA keys of 16 384 bits take less.
+  static let keyFileBytesMax = 64 * 1024
   /// A file of an ACME challenge: token, dot and thumbprint (RFC 8555, 8.3).
   static let challengeFileBytesMax = 1024
   /// Session tickets become unreadable after this time.
   static let ticketKeySecondsMax: UInt64 = 12 * 3600
   /// What a pace gives at once, counted in seconds of it: an office that returns from lunch.
   static let burstSecondsMax: UInt64 = 10
+  /// Requests for evidence of one address, for good; each costs a call of a device.
+  static let evidencePerAddressPerSecond = 1
+  static let evidenceBurstSecondsMax: UInt64 = 5
+  /// A document with its certificates, as clients take it.
+  static let evidenceBytesMax = 64 * 1024
+  /// How long after its deadline a request is given up: the supervisor's own clock runs apart.
+  static let evidenceLateMillisecondsMax: UInt64 = 1000
+  /// When to ask again where there is no evidence: a run of the gate takes seconds.
+  static let evidenceRetrySeconds = 5
   /// Addresses whose requests are counted at once; the oldest idle ones are forgotten.
   static let trackedAddressesMax = 65_536
 }

@@ -28,6 +28,7 @@ final class EdgeFleet: Sendable {
   let paths: CertificatePaths
   let addresses: AddressTable
   let ticketKey: TicketKey
+  let evidence = EvidenceQueue()
   private let state = Guarded(State())
 
   init(_ settings: EdgeSettings, _ paths: CertificatePaths) {

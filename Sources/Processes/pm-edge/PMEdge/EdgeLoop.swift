@@ -14,6 +14,9 @@ final class EdgeLoop {
   let certificates: CertificateWatch
   let core: BackendPool
   let admin: BackendPool
+  let evidence: EvidenceCounter
+  /// On the loop that has the socket.
+  var evidenceClient: EvidenceClient?
   private var clients: [ObjectIdentifier: ClientConnection] = [:]
   private(set) var isDraining = false
   private var listeners: [ListenSource] = []
@@ -36,6 +39,7 @@ final class EdgeLoop {
     settings = fleet.settings
     addresses = fleet.addresses
     certificates = CertificateWatch(fleet.paths, ticketKey: fleet.ticketKey, loop: events)
+    evidence = EvidenceCounter(fleet.evidence)
     pipe = try TLSPipe()
     core = BackendPool(path: settings.coreSocket, error: .coreUnavailable)
     admin = BackendPool(path: settings.adminSocket, error: .adminUnavailable)

@@ -4,8 +4,13 @@ internal import PMSystem
 /// once (the generic cell rate algorithm, ITU-T I.371).
 struct Pace: Sendable {
   private let nanosecondsEach: UInt64
+  /// How many seconds' worth may come at once.
+  private let burstSeconds: UInt64
 
-  init(perSecond: Int) { nanosecondsEach = 1_000_000_000 / UInt64(max(1, perSecond)) }
+  init(perSecond: Int, burstSeconds: UInt64 = EdgeBounds.burstSecondsMax) {
+    nanosecondsEach = 1_000_000_000 / UInt64(max(1, perSecond))
+    self.burstSeconds = burstSeconds
+  }
 
   /// How far one address is ahead of the pace: a single number, however much was admitted.
   struct Account: Sendable {
@@ -14,7 +19,7 @@ struct Pace: Sendable {
     /// Counts one more, unless that is too many at once.
     mutating func admits(_ pace: Pace, at now: Instant) -> Bool {
       let start = max(paidUntil, now)
-      let burst = now.adding(seconds: EdgeBounds.burstSecondsMax)
+      let burst = now.adding(seconds: pace.burstSeconds)
       let end = Instant(nanoseconds: start.nanoseconds &+ pace.nanosecondsEach)
       guard end <= burst else { return false }
       paidUntil = end

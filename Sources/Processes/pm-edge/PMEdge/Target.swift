@@ -7,6 +7,8 @@ enum Target: Equatable {
   case ready
   case route(Route)
   case admin
+  /// The document by which the machine proves itself.
+  case evidence
   /// Known APIs that are not offered here.
   case unsupported(Dialect)
   case unknown(Dialect)
@@ -27,6 +29,10 @@ enum Target: Equatable {
     }
     if Self.isAdmin(path) {
       self = .admin
+      return
+    }
+    if path.equals(whole, "/.well-known/pmctl-attestation") {
+      self = .evidence
       return
     }
     let dialect: Dialect = path.begins(with: "/v1/messages") ? .anthropic : .openAI
