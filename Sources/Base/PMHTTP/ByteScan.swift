@@ -15,17 +15,39 @@ extension Span where Element == UInt8 {
     }
   }
 
-  /// Offset of the first occurrence of `text` at or after `from`; nil if there is none.
-  @inline(__always)
+  /// Offset of the first occurrence of `text`, two bytes or more, at or after `from`; nil if there
+  /// is none. Meant for texts that begin with a rare pair of bytes: where the pair stands, sixteen
+  /// places are looked at one by one.
   public func firstOffset(of text: StaticString, from: Int = 0) -> Int? {
-    guard from < count else { return nil }
-    // memmem reads [from, count) and the literal only.
-    return unsafe withUnsafeBufferPointer { buffer -> Int? in
-      guard let base = buffer.baseAddress,
-        let found = unsafe pm_memmem(
-          base + from, buffer.count - from, text.utf8Start, text.utf8CodeUnitCount)
-      else { return nil }
-      return unsafe UnsafeRawPointer(found) - UnsafeRawPointer(base)
+    let length = text.utf8CodeUnitCount
+    precondition(length >= 2, "a pair is searched for")
+    var place = from
+    while place &+ length <= count {
+      place = pairBlock(unsafe text.utf8Start[0], unsafe text.utf8Start[1], from: place)
+      for start in place..<Swift.min(place &+ 16, Swift.max(place, count &- length &+ 1))
+      where equals(start..<start &+ length, text) { return start }
+      place &+= 16
+    }
+    return nil
+  }
+
+  /// The start of the first sixteen places at or after `from` where the pair may be; fewer than
+  /// seventeen bytes are not looked at.
+  @inline(__always)
+  private func pairBlock(_ first: UInt8, _ second: UInt8, from: Int) -> Int {
+    // Two loads of sixteen bytes, the second one byte further, while seventeen are left.
+    unsafe withUnsafeBytes { raw in
+      var i = from
+      while i &+ 17 <= raw.count {
+        let v = unsafe raw.loadUnaligned(fromByteOffset: i, as: SIMD16<UInt8>.self)
+        let w = unsafe raw.loadUnaligned(fromByteOffset: i &+ 1, as: SIMD16<UInt8>.self)
+        let hits =
+          (v .== SIMD16<UInt8>(repeating: first)) .& (w .== SIMD16<UInt8>(repeating: second))
+        let halves = unsafe unsafeBitCast(hits, to: SIMD2<UInt64>.self)
+        if halves[0] | halves[1] != 0 { return i }
+        i &+= 16
+      }
+      return i
     }
   }
 

@@ -1,10 +1,10 @@
 /// Follows one JSON object (RFC 8259) that arrives in pieces of any size, in constant memory, and
 /// reports the members of the outermost object as they pass.
 ///
-/// Method: a state machine over bytes; strings are skipped sixteen bytes at a time. What looks like
-/// a member inside a string or a nested object is not one. Strict, the grammar is checked
-/// throughout, UTF-8 included, so that what passes here means the same to every later reader;
-/// otherwise nested values are only skimmed for their brackets and quotes.
+/// Method: a state machine over bytes; strings and digits are passed in runs, strings sixteen bytes
+/// at a time. What looks like a member inside a string or a nested object is not one. Strict, the
+/// grammar is checked throughout, UTF-8 included, so that what passes here means the same to every
+/// later reader; otherwise nested values are only skimmed for their brackets and quotes.
 ///
 /// Known holes: names of nested objects may repeat; numbers may be of any size; an escape may be
 /// half of a surrogate pair, as the grammar allows.
@@ -17,6 +17,8 @@ public struct JSONMemberScanner: Sendable {
   public static let membersMax = 256
 
   private static let captureBytesFirst = 128
+  /// Members of a usual body.
+  private static let membersUsual = 16
 
   /// What was found.
   public enum Event: Equatable, Sendable {
@@ -32,8 +34,6 @@ public struct JSONMemberScanner: Sendable {
 
   /// Offsets from the start of the object's text.
   public struct Member: Equatable, Sendable {
-    /// The brace or comma before the name.
-    public var separator = 0
     public var nameStart = 0
     public var valueStart = 0
     public var valueEnd = 0
@@ -62,15 +62,9 @@ public struct JSONMemberScanner: Sendable {
   private var literal: StaticString = ""
   private var literalPosition = 0
   private var utf8 = UTF8Sequence()
-  private var name: InlineArray<64, UInt8> = .init(repeating: 0)
-  private var nameLength = 0
-  private var nameHash: UInt64 = 0
+  private var name = JSONName()
   private var nameHashes: [UInt64] = []
   private var memberCount = 0
-  /// FNV-1a, 64 bits.
-  private static let hashStart: UInt64 = 0xCBF2_9CE4_8422_2325
-  /// Absolute offset of the byte in hand.
-  private var offset = 0
   /// Absolute offset of the first byte of the present piece.
   private var base = 0
   private var captureBytesMax = 0
@@ -83,38 +77,14 @@ public struct JSONMemberScanner: Sendable {
   /// escapes: a body must not mean one thing here and another at a laxer reader.
   public init(isStrict: Bool) { self.isStrict = isStrict }
 
-  /// Starts over with the next object, keeping memory.
-  public mutating func reset() {
-    var fresh = JSONMemberScanner(isStrict: isStrict)
-    swap(&fresh.captured, &captured)
-    swap(&fresh.nameHashes, &nameHashes)
-    fresh.captured.removeAll(keepingCapacity: true)
-    fresh.nameHashes.removeAll(keepingCapacity: true)
-    self = fresh
-  }
-
   public var isComplete: Bool { state == .done }
 
   /// True if the name that passed last is `text`.
   @inline(__always)
-  public func nameIs(_ text: StaticString) -> Bool {
-    guard nameLength == text.utf8CodeUnitCount else { return false }
-    let name = name.span
-    for index in 0..<nameLength where unsafe name[index] != text.utf8Start[index] { return false }
-    return true
-  }
+  public func nameIs(_ text: StaticString) -> Bool { name.equals(text) }
 
   /// True if the name that passed last is `text`, lower case, in any letter case.
-  public func nameIs(ignoringCase text: StaticString) -> Bool {
-    guard nameLength == text.utf8CodeUnitCount else { return false }
-    let name = name.span
-    for index in 0..<nameLength {
-      var byte = name[index]
-      if byte &- 0x41 < 26 { byte |= 0x20 }
-      if unsafe byte != text.utf8Start[index] { return false }
-    }
-    return true
-  }
+  public func nameIs(ignoringCase text: StaticString) -> Bool { name.equals(ignoringCase: text) }
 
   /// Asks, after `.name`, for the bytes of the value that follows.
   public mutating func captureValue(bytesMax: Int) {
@@ -140,25 +110,30 @@ public struct JSONMemberScanner: Sendable {
   private mutating func find(
     _ bytes: borrowing Span<UInt8>, _ position: inout Int
   ) throws(JSONError) -> Event {
-    while position < bytes.count {
+    var at = position
+    defer { position = at }
+    while at < bytes.count {
       switch state {
-      case .string where !utf8.isWithin: position = bytes.plainTextEnd(from: position)
-      case .name: try takeName(bytes, &position)
-      case .skim: position = bytes.bracketOrQuote(from: position)
-      case .skimString: position = bytes.quoteOrEscape(from: position)
-      default: break
+      case .start, .nameOrEnd, .nameStart, .colon, .value, .valueOrEnd, .afterValue, .done:
+        let byte = bytes[at]
+        if !isBlank(byte), let event = try takeStructure(byte, base &+ at) {
+          at &+= 1
+          return event
+        }
+        at &+= 1
+      case .string:
+        if try takeString(bytes, &at), endValue(at: base &+ at) { return .member }
+      case .name: try takeName(bytes, &at)
+      case .skim, .skimString, .skimEscape:
+        if try skim(bytes, &at), endValue(at: base &+ at) { return .member }
+      case .escape, .unicode:
+        try takeEscape(bytes[at], base &+ at)
+        at &+= 1
+      case .literal:
+        if try takeLiteral(bytes, &at), endValue(at: base &+ at) { return .member }
+      case .minus, .zero, .integer, .point, .fraction, .exponent, .exponentSign, .exponentDigits:
+        if try takeNumber(bytes, &at), endValue(at: base &+ at) { return .member }
       }
-      if position == bytes.count { break }
-      let byte = bytes[position]
-      offset = base + position
-      // A number ends with the byte behind it, which is not part of it.
-      if state.isNumber, !continuesNumber(byte) {
-        guard state.mayEndNumber else { throw error(.invalidNumber) }
-        if let event = endValue(at: offset) { return event }
-        continue
-      }
-      position += 1
-      if let event = try step(byte) { return event }
     }
     return .needsMore
   }
@@ -176,79 +151,61 @@ public struct JSONMemberScanner: Sendable {
     if event == .member { captureBytesMax = 0 }
   }
 
-  private func error(_ reason: JSONError.Reason) -> JSONError {
+  private func error(_ reason: JSONError.Reason, _ offset: Int) -> JSONError {
     JSONError(reason: reason, offset: offset)
   }
 
   @inline(__always)
   private func isBlank(_ byte: UInt8) -> Bool {
-    byte == 0x20 || byte == 0x0A || byte == 0x0D || byte == 0x09
+    byte <= 0x20 && (byte == 0x20 || byte == 0x0A || byte == 0x0D || byte == 0x09)
+  }
+
+  // MARK: Structure
+
+  @inline(__always)
+  private mutating func takeStructure(
+    _ byte: UInt8, _ offset: Int
+  ) throws(JSONError) -> Event? {
+    switch state {
+    case .afterValue:
+      if byte != UInt8(ascii: ",") { return try close(byte, offset) }
+      state = containers & 1 == 1 ? .nameStart : .value
+    case .nameOrEnd where byte == UInt8(ascii: "}"): return try close(byte, offset)
+    case .nameOrEnd, .nameStart:
+      guard byte == UInt8(ascii: "\"") else { throw error(.unexpectedByte, offset) }
+      try beginName(offset)
+    case .colon:
+      guard byte == UInt8(ascii: ":") else { throw error(.unexpectedByte, offset) }
+      state = .value
+      if depth == 1 { return .name }
+    case .valueOrEnd where byte == UInt8(ascii: "]"): return try close(byte, offset)
+    case .value, .valueOrEnd: try beginValue(byte, offset)
+    case .start:
+      guard byte == UInt8(ascii: "{") else { throw error(.unexpectedByte, offset) }
+      depth = 1
+      containers = 1
+      state = .nameOrEnd
+    default: throw error(.trailingBytes, offset)
+    }
+    return nil
   }
 
   @inline(__always)
-  private mutating func step(_ byte: UInt8) throws(JSONError) -> Event? {
-    switch state {
-    case .string: return try stepString(byte)
-    case .name: return try stepName(byte)
-    case .escape: try stepEscape(byte)
-    case .unicode: try stepUnicode(byte)
-    case .literal: return try stepLiteral(byte)
-    case .skim: return try stepSkim(byte)
-    case .skimString:
-      if byte == UInt8(ascii: "\"") {
-        state = .skim
-      } else if byte == UInt8(ascii: "\\") {
-        state = .skimEscape
-      }
-    case .skimEscape: state = .skimString
-    case .start, .nameOrEnd, .nameStart, .colon, .value, .valueOrEnd, .afterValue, .done:
-      if !isBlank(byte) { return try stepStructure(byte) }
-    default: stepNumber(byte)
-    }
-    return nil
-  }
-
-  private mutating func stepStructure(_ byte: UInt8) throws(JSONError) -> Event? {
-    switch state {
-    case .afterValue:
-      if byte != UInt8(ascii: ",") { return try close(byte) }
-      if depth == 1 { member.separator = offset }
-      state = containers & 1 == 1 ? .nameStart : .value
-    case .nameOrEnd where byte == UInt8(ascii: "}"): return try close(byte)
-    case .nameOrEnd, .nameStart:
-      guard byte == UInt8(ascii: "\"") else { throw error(.unexpectedByte) }
-      try beginName()
-    case .colon:
-      guard byte == UInt8(ascii: ":") else { throw error(.unexpectedByte) }
-      state = .value
-      if depth == 1 { return .name }
-    case .valueOrEnd where byte == UInt8(ascii: "]"): return try close(byte)
-    case .value, .valueOrEnd: try beginValue(byte)
-    case .start:
-      guard byte == UInt8(ascii: "{") else { throw error(.unexpectedByte) }
-      depth = 1
-      containers = 1
-      member.separator = offset
-      state = .nameOrEnd
-    default: throw error(.trailingBytes)
-    }
-    return nil
-  }
-
-  private mutating func beginName() throws(JSONError) {
-    if depth == 1 {
-      memberCount += 1
-      guard memberCount <= Self.membersMax else { throw error(.tooLong) }
-      member.nameStart = offset
-      (nameLength, nameHash) = (0, Self.hashStart)
-      state = .name
-    } else {
+  private mutating func beginName(_ offset: Int) throws(JSONError) {
+    if depth > 1 {
       stringIsName = true
       state = .string
+      return
     }
+    memberCount += 1
+    guard memberCount <= Self.membersMax else { throw error(.tooLong, offset) }
+    member.nameStart = offset
+    name = JSONName()
+    state = .name
   }
 
-  private mutating func beginValue(_ byte: UInt8) throws(JSONError) {
+  @inline(__always)
+  private mutating func beginValue(_ byte: UInt8, _ offset: Int) throws(JSONError) {
     if depth == 1 { (member.valueStart, member.parts) = (offset, 0) }
     switch byte {
     case UInt8(ascii: "\""):
@@ -256,39 +213,24 @@ public struct JSONMemberScanner: Sendable {
       stringIsName = false
       state = .string
     case UInt8(ascii: "{"), UInt8(ascii: "["):
-      guard depth < Self.depthMax else { throw error(.tooDeep) }
-      let isObject = byte == UInt8(ascii: "{")
+      guard depth < Self.depthMax else { throw error(.tooDeep, offset) }
       if depth == 2 { member.parts += 1 }
       depth += 1
       if !isStrict {
         state = .skim
         return
       }
+      let isObject = byte == UInt8(ascii: "{")
       containers = containers << 1 | (isObject ? 1 : 0)
       state = isObject ? .nameOrEnd : .valueOrEnd
-    case UInt8(ascii: "t"): beginLiteral("rue")
-    case UInt8(ascii: "f"): beginLiteral("alse")
-    case UInt8(ascii: "n"): beginLiteral("ull")
     case UInt8(ascii: "-"): state = .minus
     case UInt8(ascii: "0"): state = .zero
     case UInt8(ascii: "1")...UInt8(ascii: "9"): state = .integer
-    default: throw error(.unexpectedByte)
+    case UInt8(ascii: "t"): beginLiteral("rue")
+    case UInt8(ascii: "f"): beginLiteral("alse")
+    case UInt8(ascii: "n"): beginLiteral("ull")
+    default: throw error(.unexpectedByte, offset)
     }
-  }
-
-  /// Follows nesting by brackets alone.
-  private mutating func stepSkim(_ byte: UInt8) throws(JSONError) -> Event? {
-    switch byte {
-    case UInt8(ascii: "\""): state = .skimString
-    case UInt8(ascii: "{"), UInt8(ascii: "["):
-      guard depth < Self.depthMax else { throw error(.tooDeep) }
-      depth += 1
-    case UInt8(ascii: "}"), UInt8(ascii: "]"):
-      depth -= 1
-      if depth == 1 { return endValue(at: offset + 1) }
-    default: break
-    }
-    return nil
   }
 
   private mutating func beginLiteral(_ rest: StaticString) {
@@ -297,87 +239,64 @@ public struct JSONMemberScanner: Sendable {
     state = .literal
   }
 
-  private mutating func close(_ byte: UInt8) throws(JSONError) -> Event? {
+  @inline(__always)
+  private mutating func close(_ byte: UInt8, _ offset: Int) throws(JSONError) -> Event? {
     let end = containers & 1 == 1 ? UInt8(ascii: "}") : UInt8(ascii: "]")
-    guard byte == end else { throw error(.unexpectedByte) }
+    guard byte == end else { throw error(.unexpectedByte, offset) }
     depth -= 1
     containers >>= 1
-    if depth > 0 { return endValue(at: offset + 1) }
+    if depth > 0 { return endValue(at: offset + 1) ? .member : nil }
     state = .done
-    member.separator = offset
     return .end
   }
 
-  private mutating func endValue(at end: Int) -> Event? {
+  /// True if the value is that of a member.
+  @inline(__always)
+  private mutating func endValue(at end: Int) -> Bool {
     state = .afterValue
-    guard depth == 1 else { return nil }
+    guard depth == 1 else { return false }
     member.valueEnd = end
-    return .member
+    return true
   }
 
-  private mutating func stepString(_ byte: UInt8) throws(JSONError) -> Event? {
+  // MARK: Strings
+
+  /// Takes what it can of a string; true if that ended a value.
+  @inline(__always)
+  private mutating func takeString(
+    _ bytes: borrowing Span<UInt8>, _ at: inout Int
+  ) throws(JSONError) -> Bool {
+    if !utf8.isWithin {
+      at = bytes.plainTextEnd(from: at)
+      if at == bytes.count { return false }
+      if bytes[at] == UInt8(ascii: "\"") {
+        at &+= 1
+        if stringIsName { state = .colon }
+        return !stringIsName
+      }
+    }
+    try takeOdd(bytes[at], base &+ at)
+    at &+= 1
+    return false
+  }
+
+  /// Takes a byte of a string that is neither plain nor its end.
+  private mutating func takeOdd(_ byte: UInt8, _ offset: Int) throws(JSONError) {
     if utf8.isWithin || byte >= 0x80 {
-      guard utf8.take(byte) else { throw error(.invalidUTF8) }
-      return nil
-    }
-    switch byte {
-    case UInt8(ascii: "\""):
-      if stringIsName { state = .colon } else { return endValue(at: offset + 1) }
-    case UInt8(ascii: "\\"): state = .escape
-    case 0x00..<0x20: throw error(.unexpectedByte)
-    default: break
-    }
-    return nil
-  }
-
-  /// Takes what is plain of a name, up to its quote or an odd byte.
-  @inline(__always)
-  private mutating func takeName(
-    _ bytes: borrowing Span<UInt8>, _ position: inout Int
-  ) throws(JSONError) {
-    var (length, hash) = (nameLength, nameHash)
-    while position < bytes.count, Self.isNameByte(bytes[position]) {
-      if length < Self.nameBytesMax { name[length] = bytes[position] }
-      hash = (hash ^ UInt64(bytes[position])) &* 0x100_0000_01B3
-      length += 1
-      position += 1
-    }
-    (nameLength, nameHash) = (length, hash)
-    guard !isStrict || length <= Self.nameBytesMax else {
-      offset = base + position
-      throw error(.invalidName)
+      guard utf8.take(byte) else { throw error(.invalidUTF8, offset) }
+    } else {
+      guard byte == UInt8(ascii: "\\") else { throw error(.unexpectedByte, offset) }
+      state = .escape
     }
   }
 
-  /// `A-Za-z0-9_-`
-  @inline(__always)
-  private static func isNameByte(_ byte: UInt8) -> Bool {
-    (byte | 0x20) &- 0x61 < 26 || byte &- 0x30 < 10 || byte == 0x5F || byte == 0x2D
-  }
-
-  private mutating func stepName(_ byte: UInt8) throws(JSONError) -> Event? {
-    if byte == UInt8(ascii: "\"") {
-      state = .colon
-      if isStrict { try noteName() }
-      return nil
+  private mutating func takeEscape(_ byte: UInt8, _ offset: Int) throws(JSONError) {
+    if state == .unicode {
+      guard isHexDigit(byte) else { throw error(.invalidEscape, offset) }
+      unicodeDigitsLeft -= 1
+      if unicodeDigitsLeft == 0 { state = .string }
+      return
     }
-    if isStrict { throw error(.invalidName) }
-    // Nobody asks for such a name: it is skipped as a string is.
-    nameLength = .max / 2
-    stringIsName = true
-    state = .string
-    return try stepString(byte)
-  }
-
-  /// Two different names of one 64-bit hash would be refused as one; a client can only do that to
-  /// its own request.
-  private mutating func noteName() throws(JSONError) {
-    guard nameLength > 0 else { throw error(.invalidName) }
-    guard !nameHashes.contains(nameHash) else { throw error(.duplicateName) }
-    nameHashes.append(nameHash)
-  }
-
-  private mutating func stepEscape(_ byte: UInt8) throws(JSONError) {
     switch byte {
     case UInt8(ascii: "u"):
       unicodeDigitsLeft = 4
@@ -385,56 +304,156 @@ public struct JSONMemberScanner: Sendable {
     case UInt8(ascii: "\""), UInt8(ascii: "\\"), UInt8(ascii: "/"), UInt8(ascii: "b"),
       UInt8(ascii: "f"), UInt8(ascii: "n"), UInt8(ascii: "r"), UInt8(ascii: "t"):
       state = .string
-    default: throw error(.invalidEscape)
+    default: throw error(.invalidEscape, offset)
     }
   }
 
-  private mutating func stepUnicode(_ byte: UInt8) throws(JSONError) {
-    switch byte {
-    case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "A")...UInt8(ascii: "F"),
-      UInt8(ascii: "a")...UInt8(ascii: "f"):
-      unicodeDigitsLeft -= 1
-      if unicodeDigitsLeft == 0 { state = .string }
-    default: throw error(.invalidEscape)
+  private func isHexDigit(_ byte: UInt8) -> Bool {
+    byte &- 0x30 < 10 || (byte | 0x20) &- 0x61 < 6
+  }
+
+  /// Takes what is plain of a name, and its quote.
+  @inline(__always)
+  private mutating func takeName(
+    _ bytes: borrowing Span<UInt8>, _ at: inout Int
+  ) throws(JSONError) {
+    let start = at
+    at = bytes.plainTextEnd(from: start)
+    if isStrict { try checkName(bytes, start..<at) }
+    name.append(bytes, start..<at)
+    if at == bytes.count { return }
+    if bytes[at] == UInt8(ascii: "\"") {
+      if isStrict { try noteName(base &+ at) }
+      at &+= 1
+      state = .colon
+    } else {
+      if isStrict { throw error(.invalidName, base &+ at) }
+      // Nobody asks for such a name: it is skipped as a string is.
+      name.forget()
+      stringIsName = true
+      state = .string
     }
   }
 
-  private mutating func stepLiteral(_ byte: UInt8) throws(JSONError) -> Event? {
-    // The position is below the literal's length, checked at each step.
-    guard unsafe byte == literal.utf8Start[literalPosition] else { throw error(.unexpectedByte) }
-    literalPosition += 1
-    return literalPosition == literal.utf8CodeUnitCount ? endValue(at: offset + 1) : nil
-  }
-
-  private func continuesNumber(_ byte: UInt8) -> Bool {
-    switch byte {
-    case 0x30...0x39: state != .zero
-    case UInt8(ascii: "."): state == .zero || state == .integer
-    case UInt8(ascii: "e"), UInt8(ascii: "E"):
-      state == .zero || state == .integer || state == .fraction
-    case UInt8(ascii: "+"), UInt8(ascii: "-"): state == .exponent
-    default: false
+  /// A strict name is of `A-Za-z0-9_-`, and not too long.
+  @inline(__always)
+  private func checkName(
+    _ bytes: borrowing Span<UInt8>, _ range: Range<Int>
+  ) throws(JSONError) {
+    for at in range {
+      let byte = bytes[at]
+      let isPlain =
+        (byte | 0x20) &- 0x61 < 26 || byte &- 0x30 < 10 || byte == 0x5F || byte == 0x2D
+      guard isPlain else { throw error(.invalidName, base &+ at) }
+    }
+    let room = Self.nameBytesMax - name.length
+    guard range.count <= room else {
+      throw error(.invalidName, base &+ range.lowerBound &+ room)
     }
   }
 
-  private mutating func stepNumber(_ byte: UInt8) {
-    switch byte {
-    case UInt8(ascii: "."): state = .point
-    case UInt8(ascii: "e"), UInt8(ascii: "E"): state = .exponent
-    case UInt8(ascii: "+"), UInt8(ascii: "-"): state = .exponentSign
-    default:
-      switch state {
-      case .minus: state = byte == 0x30 ? .zero : .integer
-      case .point: state = .fraction
-      case .exponent, .exponentSign: state = .exponentDigits
-      default: break
+  /// Two different names of one 64-bit hash would be refused as one; a client can only do that to
+  /// its own request.
+  private mutating func noteName(_ offset: Int) throws(JSONError) {
+    guard name.length > 0 else { throw error(.invalidName, offset) }
+    let hash = name.hash
+    for known in nameHashes where known == hash { throw error(.duplicateName, offset) }
+    if nameHashes.isEmpty { nameHashes.reserveCapacity(Self.membersUsual) }
+    nameHashes.append(hash)
+  }
+
+  // MARK: What is not checked
+
+  /// Follows nesting by brackets alone; true if the value has ended.
+  @inline(__always)
+  private mutating func skim(
+    _ bytes: borrowing Span<UInt8>, _ at: inout Int
+  ) throws(JSONError) -> Bool {
+    if state == .skim {
+      at = bytes.bracketOrQuote(from: at)
+      if at == bytes.count { return false }
+      let byte = bytes[at]
+      at &+= 1
+      if byte == UInt8(ascii: "\"") {
+        state = .skimString
+      } else if byte == UInt8(ascii: "{") || byte == UInt8(ascii: "[") {
+        guard depth < Self.depthMax else { throw error(.tooDeep, base &+ at &- 1) }
+        depth += 1
+      } else {
+        depth -= 1
+        if depth == 1 { return true }
       }
+      return false
     }
+    if state == .skimString {
+      at = bytes.quoteOrEscape(from: at)
+      if at == bytes.count { return false }
+      state = bytes[at] == UInt8(ascii: "\"") ? .skim : .skimEscape
+    } else {
+      state = .skimString
+    }
+    at &+= 1
+    return false
+  }
+
+  // MARK: Literals and numbers
+
+  /// Takes what there is of a literal; true if that ended it.
+  @inline(__always)
+  private mutating func takeLiteral(
+    _ bytes: borrowing Span<UInt8>, _ at: inout Int
+  ) throws(JSONError) -> Bool {
+    while at < bytes.count {
+      // The position is below the literal's length, checked at each step.
+      guard unsafe bytes[at] == literal.utf8Start[literalPosition] else {
+        throw error(.unexpectedByte, base &+ at)
+      }
+      at &+= 1
+      literalPosition += 1
+      if literalPosition == literal.utf8CodeUnitCount { return true }
+    }
+    return false
+  }
+
+  /// Takes what there is of a number; true if it has ended. That is known from the byte behind it,
+  /// which is not part of it.
+  @inline(__always)
+  private mutating func takeNumber(
+    _ bytes: borrowing Span<UInt8>, _ at: inout Int
+  ) throws(JSONError) -> Bool {
+    while at < bytes.count {
+      guard let next = state.afterNumber(bytes[at]) else {
+        guard state.mayEndNumber else { throw error(.invalidNumber, base &+ at) }
+        return true
+      }
+      state = next
+      at &+= 1
+    }
+    return false
   }
 }
 
 extension JSONMemberScanner.State {
-  fileprivate var isNumber: Bool { rawValue >= Self.minus.rawValue }
+  /// The state after one more byte of a number; nil if the byte cannot be part of it.
+  @inline(__always)
+  fileprivate func afterNumber(_ byte: UInt8) -> Self? {
+    switch byte {
+    case 0x30...0x39:
+      switch self {
+      case .zero: nil
+      case .minus: byte == 0x30 ? .zero : .integer
+      case .point: .fraction
+      case .exponent, .exponentSign: .exponentDigits
+      default: self
+      }
+    case UInt8(ascii: "."): self == .zero || self == .integer ? .point : nil
+    case UInt8(ascii: "e"), UInt8(ascii: "E"):
+      self == .zero || self == .integer || self == .fraction ? .exponent : nil
+    case UInt8(ascii: "+"), UInt8(ascii: "-"): self == .exponent ? .exponentSign : nil
+    default: nil
+    }
+  }
+
   fileprivate var mayEndNumber: Bool {
     switch self {
     case .zero, .integer, .fraction, .exponentDigits: true

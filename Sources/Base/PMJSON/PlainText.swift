@@ -4,8 +4,10 @@ extension Span where Element == UInt8 {
   @inline(__always)
   func plainTextEnd(from start: Int) -> Int {
     firstHit(from: start) { v in
-      (v .== SIMD16<UInt8>(repeating: 0x22)) .| (v .== SIMD16<UInt8>(repeating: 0x5C))
-        .| (v .< SIMD16<UInt8>(repeating: 0x20)) .| (v .>= SIMD16<UInt8>(repeating: 0x80))
+      // Signed, bytes from 0x80 on are below the blank as well.
+      let signed = SIMD16<Int8>(truncatingIfNeeded: v)
+      return (v .== SIMD16<UInt8>(repeating: 0x22)) .| (v .== SIMD16<UInt8>(repeating: 0x5C))
+        .| (signed .< SIMD16<Int8>(repeating: 0x20))
     } or: { byte in
       byte == 0x22 || byte == 0x5C || byte < 0x20 || byte >= 0x80
     }

@@ -243,18 +243,6 @@ private func edit(_ text: String, _ route: Route = .chat) -> EditedBody {
       String(decoding: tail.suffix(20), as: UTF8.self) == #""include_usage":true}}"#.suffix(20))
   }
 
-  @Test func aScannerThatWasUsedBeforeStartsOver() throws {
-    var scanner = JSONMemberScanner(isStrict: true)
-    for text in [#"{"model":"a","stream":true"#, #"{"model":"b"}"#, #"{"model":"c"}"#] {
-      scanner.reset()
-      var editor = JSONBody(.chat, scanner)
-      var out = ByteBuffer()
-      try editor.take(Array(text.utf8).span, into: &out)
-      #expect(text.hasSuffix("}") == ((try? editor.finish()) != nil))
-      scanner = editor.scanner
-    }
-  }
-
   @Test func eachPromptOfCompletionsCounts() {
     func prompts(_ value: String, _ route: Route = .completions) -> Int64? {
       edit(#"{"model":"m","prompt":\#(value),"x":["y","z"]}"#, route).facts?.prompts

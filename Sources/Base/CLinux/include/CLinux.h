@@ -56,7 +56,6 @@ extern int pm_setresuid(unsigned, unsigned, unsigned) __asm__("setresuid");
 extern int pm_setresgid(unsigned, unsigned, unsigned) __asm__("setresgid");
 extern int pm_memfd_create(const char *, unsigned) __asm__("memfd_create");
 extern int pm_close_range(unsigned, unsigned, int) __asm__("close_range");
-extern void *pm_memmem(const void *, size_t, const void *, size_t) __asm__("memmem");
 extern int pm_unshare(int) __asm__("unshare");
 
 // varargs

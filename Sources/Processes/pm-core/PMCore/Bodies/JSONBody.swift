@@ -12,16 +12,14 @@ struct JSONBody: BodyEditor {
 
   private let takesStreamOptions: Bool
   private let takesPrompts: Bool
-  private(set) var scanner: JSONMemberScanner
+  private var scanner = JSONMemberScanner(isStrict: true)
   private var facts = RequestFacts()
   private var interest = Interest.none
   private var hasStreamOptions = false
   private var passedNullOptions = false
   private var isWithholding = false
 
-  /// `scanner` is strict and starts over.
-  init(_ route: Route, _ scanner: consuming JSONMemberScanner = JSONMemberScanner(isStrict: true)) {
-    self.scanner = scanner
+  init(_ route: Route) {
     takesStreamOptions = route == .chat || route == .completions
     takesPrompts = route == .completions
   }

@@ -105,7 +105,7 @@ final class Call: VendorTask {
       guard
         typeRange.count < 10 || !headBytes.equals(start..<start + 10, ignoringCase: "multipart/")
       else { return refuseAtDoor(.contentType) }
-      json = JSONBody(route, core.takeScanner())
+      json = JSONBody(route)
       bodyBytesMax = core.configuration.limits.jsonBodyBytesMax
     }
     if let length = head.fields.contentLength, length > bodyBytesMax {
@@ -185,7 +185,6 @@ final class Call: VendorTask {
     } catch {
       return refuse(error.answer)
     }
-    if let scanner = json?.scanner { core.giveBack(scanner) }
     (json, form) = (nil, nil)
     let asked = core.models.index(of: facts.model.span) ?? .unlisted
     model = asked == .unlisted ? asked : core.prices.model(asked, at: wall)

@@ -16,8 +16,6 @@ enum CoreBounds {
   static let modelListBytesMax = 1 << 20
   /// Requests in hand; beyond, new ones are told to wait.
   static let callsMax = 20_000
-  /// Scanners of bodies that are kept for later requests.
-  static let spareScannersMax = 64
   /// Idle connections kept to the vendor.
   static let idleVendorsMax = 256
   /// A connection idle for longer is looked at before it is used again.

@@ -1,5 +1,4 @@
 import PMCrypto
-import PMJSON
 import PMLog
 import PMSystem
 import PMWire
@@ -40,8 +39,6 @@ final class CoreLoop {
   var onSetsFinished: ([(number: UInt64, failed: Bool)]) -> Void = { _ in }
   var onDrained: () -> Void = {}
   var onVendorChanged: () -> Void = {}
-
-  private var spareScanners: [JSONMemberScanner] = []
 
   private var vendorWatch: Alarm?
 
@@ -168,16 +165,6 @@ final class CoreLoop {
   func callEnded() {
     inFlight -= 1
     if isDraining { endIfDrained() }
-  }
-
-  /// A scanner with memory of its own, so that a request needs none.
-  func takeScanner() -> JSONMemberScanner {
-    spareScanners.popLast() ?? JSONMemberScanner(isStrict: true)
-  }
-  func giveBack(_ scanner: consuming JSONMemberScanner) {
-    guard spareScanners.count < CoreBounds.spareScannersMax else { return }
-    scanner.reset()
-    spareScanners.append(scanner)
   }
 
   func awaitVendor(_ call: Call) { callsForVendor.append(call) }
