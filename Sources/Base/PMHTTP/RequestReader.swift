@@ -23,20 +23,22 @@ public final class RequestReader {
   private var headEnd = HeadEnd()
   private var framing = BodyFraming.none
   private var kept = ByteBuffer()
+  private var keptBytes = 0
   private var mayBeginBlank = true
+  private var isWithinRead = false
   /// True inside `read`.
-  public private(set) var isReading = false
+  public var isReading: Bool { isWithinRead }
 
   public init() {}
 
   /// No byte of a request is here that was not told.
-  public var isEmpty: Bool { kept.isEmpty }
+  public var isEmpty: Bool { keptBytes == 0 }
   /// Between two requests.
-  public var isIdle: Bool { phase == .head && kept.isEmpty }
+  public var isIdle: Bool { phase == .head && keptBytes == 0 }
   /// A head has begun and not ended.
-  public var isWithinHead: Bool { phase == .head && !kept.isEmpty }
+  public var isWithinHead: Bool { phase == .head && keptBytes > 0 }
   /// The client has sent as far ahead as it may: whoever reads on keeps more than that.
-  public var isFull: Bool { kept.count > HTTPLimits.aheadBytesMax }
+  public var isFull: Bool { keptBytes > HTTPLimits.aheadBytesMax }
   /// The request told last is complete, and `goOn` was not said yet.
   public var hasEnded: Bool { phase == .ended }
   /// Nothing is missing of the request told last.
@@ -48,15 +50,15 @@ public final class RequestReader {
   public func read<Taker: RequestTaker>(
     _ bytes: borrowing Span<UInt8>, for taker: Taker
   ) throws(HTTPError) {
-    precondition(!isReading, "what is read may not be read again from within")
-    isReading = true
-    defer { isReading = false }
+    precondition(!isWithinRead, "what is read may not be read again from within")
+    isWithinRead = true
+    defer { isWithinRead = false }
     do {
-      if kept.isEmpty {
+      if keptBytes == 0 {
         let used = try takeApart(bytes, for: taker)
-        kept.append(bytes.extracting(used..<bytes.count))
+        if used < bytes.count { keep(bytes.extracting(used..<bytes.count)) }
       } else {
-        kept.append(bytes)
+        keep(bytes)
         try readKept(for: taker)
       }
     } catch {
@@ -73,12 +75,19 @@ public final class RequestReader {
   /// Nothing is told any more, whatever comes.
   public func stop() { phase = .stopped }
 
+  private func keep(_ bytes: borrowing Span<UInt8>) {
+    kept.append(bytes)
+    keptBytes = kept.count
+  }
+
   private func readKept<Taker: RequestTaker>(for taker: Taker) throws(HTTPError) {
     // Moved out, so that it is not borrowed while the taker looks at this reader.
     var bytes = ByteBuffer()
     swap(&bytes, &kept)
+    keptBytes = 0
     bytes.consume(try takeApart(bytes.span, for: taker))
     if bytes.isEmpty { bytes.release() }
+    keptBytes = bytes.count
     swap(&bytes, &kept)
   }
 
@@ -92,11 +101,11 @@ public final class RequestReader {
       case .head:
         skipBlankLine(bytes, &position)
         let rest = bytes.extracting(position..<bytes.count)
-        guard let length = try headEnd.find(in: rest) else { return position }
+        guard let length = try headLength(rest) else { return position }
         position += length
         try begin(rest.extracting(0..<length), for: taker)
       case .body:
-        if let run = try framing.next(bytes, &position) {
+        if let run = try nextRun(bytes, &position) {
           taker.requestContinued(bytes.extracting(run))
         } else if framing.isComplete {
           phase = .ended
@@ -108,6 +117,21 @@ public final class RequestReader {
       case .stopped: return bytes.count
       }
     }
+  }
+
+  private func headLength(_ bytes: borrowing Span<UInt8>) throws(HTTPError) -> Int? {
+    var end = headEnd
+    defer { headEnd = end }
+    return try end.find(in: bytes)
+  }
+
+  /// On a copy, so that the taker may look at this reader meanwhile.
+  private func nextRun(
+    _ bytes: borrowing Span<UInt8>, _ position: inout Int
+  ) throws(HTTPError) -> Range<Int>? {
+    var framing = framing
+    defer { self.framing = framing }
+    return try framing.next(bytes, &position)
   }
 
   private func begin<Taker: RequestTaker>(

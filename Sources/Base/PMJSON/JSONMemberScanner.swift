@@ -81,10 +81,17 @@ public struct JSONMemberScanner: Sendable {
 
   /// True if the name that passed last is `text`.
   @inline(__always)
-  public func nameIs(_ text: StaticString) -> Bool { name.equals(text) }
+  public func nameIs(_ text: StaticString) -> Bool {
+    // Before the name itself is looked at, which copies it.
+    guard name.length == text.utf8CodeUnitCount else { return false }
+    return name.equals(text)
+  }
 
   /// True if the name that passed last is `text`, lower case, in any letter case.
-  public func nameIs(ignoringCase text: StaticString) -> Bool { name.equals(ignoringCase: text) }
+  public func nameIs(ignoringCase text: StaticString) -> Bool {
+    guard name.length == text.utf8CodeUnitCount else { return false }
+    return name.equals(ignoringCase: text)
+  }
 
   /// Asks, after `.name`, for the bytes of the value that follows.
   public mutating func captureValue(bytesMax: Int) {

@@ -3,8 +3,8 @@
 struct JSONName: Sendable {
   private static let bytesMax = 64
 
-  /// In memory order; what is behind the name is zero.
-  private var words = SIMD8<UInt64>()
+  /// Little-endian; what is behind the name is zero.
+  private var words = InlineArray<8, UInt64>(repeating: 0)
   private(set) var length = 0
 
   /// Adds bytes at the end.
@@ -30,12 +30,20 @@ struct JSONName: Sendable {
   func equals(_ text: StaticString) -> Bool {
     let count = text.utf8CodeUnitCount
     guard length == count, count <= Self.bytesMax else { return false }
+    // Each load lies within the text; behind its last whole word its bytes are put together.
+    let start = unsafe UnsafeRawPointer(text.utf8Start)
     var index = 0
-    while index < count {
-      if unsafe text.utf8Start[index] != byte(index) { return false }
-      index &+= 1
+    while index &+ 8 <= count {
+      let word = unsafe start.loadUnaligned(fromByteOffset: index, as: UInt64.self)
+      if words[index >> 3] != UInt64(littleEndian: word) { return false }
+      index &+= 8
     }
-    return true
+    if index == count { return true }
+    var tail: UInt64 = 0
+    for offset in index..<count {
+      tail |= UInt64(unsafe text.utf8Start[offset]) << UInt64(8 * (offset - index))
+    }
+    return words[index >> 3] == tail
   }
 
   /// `text` is lower case.

@@ -36,8 +36,12 @@ internal import Glibc
   }
 
   /// Makes room for `additional` bytes past the end.
+  @inline(__always)
   public mutating func reserve(_ additional: Int) {
-    if end &+ additional <= capacity { return }
+    if end &+ additional > capacity { grow(additional) }
+  }
+
+  private mutating func grow(_ additional: Int) {
     if start > 0 {
       // Both ranges lie in the same allocation; memmove allows overlap.
       if let base = unsafe base { unsafe memmove(base, base + start, count) }
@@ -98,15 +102,18 @@ internal import Glibc
 
   public mutating func append(decimal value: Int) {
     if value < 0 { append(byte: UInt8(ascii: "-")) }
-    var digits: InlineArray<20, UInt8> = .init(repeating: 0)
-    var left = value.magnitude
-    var position = 20
-    repeat {
-      position -= 1
-      digits[position] = UInt8(truncatingIfNeeded: left % 10) &+ 0x30
+    var (digits, left) = (1, value.magnitude / 10)
+    while left > 0 { (digits, left) = (digits &+ 1, left / 10) }
+    reserve(digits)
+    end &+= digits
+    left = value.magnitude
+    // From the last digit to the first, within what was reserved.
+    for position in 1...digits {
+      if let base = unsafe base {
+        unsafe base[end &- position] = UInt8(truncatingIfNeeded: left % 10) &+ 0x30
+      }
       left /= 10
-    } while left > 0
-    append(digits.span.extracting(position..<20))
+    }
   }
 
   public mutating func append(hex value: Int) {

@@ -13,8 +13,9 @@ internal import Glibc
   private var freeSlots: [Int32] = []
   private var deadlines: DeadlineWheel
   private var isRunning = false
+  private var turnBegan: Instant
   /// The time at the start of this turn.
-  public private(set) var now: Instant
+  public var now: Instant { turnBegan }
   /// How long the last turn took from its wake-up to its end, in microseconds.
   public private(set) var lastTurnMicroseconds: UInt64 = 0
   /// Runs at the end of each turn, after all events and deadlines of it.
@@ -31,8 +32,8 @@ internal import Glibc
     }
     self.poll = poll
     unsafe events = .allocate(capacity: Self.eventsPerTurnMax)
-    now = .now()
-    deadlines = DeadlineWheel(start: now)
+    turnBegan = .now()
+    deadlines = DeadlineWheel(start: turnBegan)
   }
 
   deinit { unsafe events.deallocate() }
@@ -43,7 +44,7 @@ internal import Glibc
   /// Puts a source into the loop, which keeps it until `remove`. A source without a descriptor only
   /// has its deadline.
   public func add(_ source: EventSource) throws(SystemError) {
-    precondition(source.slot < 0, "a source is in one loop at most")
+    precondition(source.watch.slot < 0, "a source is in one loop at most")
     let slot: Int32
     if let free = freeSlots.popLast() {
       slot = free
@@ -58,53 +59,54 @@ internal import Glibc
       throw error
     }
     slots[Int(slot)].source = source
-    source.slot = slot
-    if source.deadline != .never { arm(source) }
+    source.watch.slot = slot
+    if source.watch.deadline != .never { arm(source) }
   }
 
   /// Takes a source out; its descriptor is closed when the source goes away.
   public func remove(_ source: EventSource) {
-    let slot = source.slot
+    let slot = source.watch.slot
     guard slot >= 0 else { return }
     // Explicitly, because another process may hold the same open file and keep it in the set.
     if source.number >= 0 { _ = control(EPOLL_CTL_DEL, source, slot, 0) }
     slots[Int(slot)].source = nil
     slots[Int(slot)].generation &+= 1
     freeSlots.append(slot)
-    source.slot = -1
+    source.watch.slot = -1
     // Its entry in the wheel is stale from now on.
-    source.armedTick = .max
+    source.watch.armedTick = .max
   }
 
   /// Changes what a source waits for; no system call if nothing changes.
   public func setInterest(_ source: EventSource, reading: Bool, writing: Bool) {
-    if source.isReading == reading && source.isWriting == writing { return }
-    (source.isReading, source.isWriting) = (reading, writing)
-    guard source.slot >= 0, source.number >= 0 else { return }
+    if source.watch.isReading == reading && source.watch.isWriting == writing { return }
+    (source.watch.isReading, source.watch.isWriting) = (reading, writing)
+    guard source.watch.slot >= 0, source.number >= 0 else { return }
     let done = control(
-      EPOLL_CTL_MOD, source, source.slot, slots[Int(source.slot)].generation)
+      EPOLL_CTL_MOD, source, source.watch.slot, slots[Int(source.watch.slot)].generation)
     precondition(done, "a registered descriptor can be changed")
   }
 
   /// Sets when `onDeadline` is called; `.never` for not at all.
   public func setDeadline(_ source: EventSource, _ deadline: Instant) {
-    source.deadline = deadline
-    if source.slot >= 0, deadline != .never { arm(source) }
+    source.watch.deadline = deadline
+    if source.watch.slot >= 0, deadline != .never { arm(source) }
   }
 
   private func arm(_ source: EventSource) {
-    guard let tick = deadlines.tick(for: source.deadline, armed: source.armedTick) else { return }
-    source.armedTick = tick
-    let generation = slots[Int(source.slot)].generation
-    deadlines.insert(.init(slot: source.slot, generation: generation), at: tick)
+    let watch = source.watch
+    guard let tick = deadlines.tick(for: watch.deadline, armed: watch.armedTick) else { return }
+    source.watch.armedTick = tick
+    let generation = slots[Int(watch.slot)].generation
+    deadlines.insert(.init(slot: source.watch.slot, generation: generation), at: tick)
   }
 
   private func control(
     _ operation: Int32, _ source: EventSource, _ slot: Int32, _ generation: UInt32
   ) -> Bool {
     let interest =
-      (source.isReading ? EPOLLIN.rawValue | EPOLLRDHUP.rawValue : 0)
-      | (source.isWriting ? EPOLLOUT.rawValue : 0)
+      (source.watch.isReading ? EPOLLIN.rawValue | EPOLLRDHUP.rawValue : 0)
+      | (source.watch.isWriting ? EPOLLOUT.rawValue : 0)
     let tag = UInt64(generation) << 32 | UInt64(UInt32(bitPattern: slot))
     // The kernel copies the structure; its union is only ever used as a number here.
     var event = unsafe epoll_event(events: interest, data: epoll_data_t(u64: tag))
@@ -126,7 +128,7 @@ internal import Glibc
     // The kernel writes at most eventsPerTurnMax structures, and only those are read.
     let count = unsafe epoll_wait(
       poll.number, events, Int32(Self.eventsPerTurnMax), wait == .max ? -1 : wait)
-    now = .now()
+    turnBegan = .now()
     for i in 0..<Int(max(0, count)) {
       unsafe dispatch(tag: events[i].data.u64, Readiness(bits: events[i].events))
     }
@@ -150,14 +152,14 @@ internal import Glibc
     for entry in due {
       let slot = slots[Int(entry.slot)]
       guard slot.generation == entry.generation, let source = slot.source,
-        source.armedTick == entry.tick
+        source.watch.armedTick == entry.tick
       else { continue }
-      source.armedTick = .max
-      if source.deadline == .never { continue }
-      if source.deadline > now {
+      source.watch.armedTick = .max
+      if source.watch.deadline == .never { continue }
+      if source.watch.deadline > now {
         arm(source)
       } else {
-        source.deadline = .never
+        source.watch.deadline = .never
         source.onDeadline()
       }
     }

@@ -3,10 +3,18 @@
 open class StreamSource: EventSource {
   public let loop: EventLoop
   private var output = ByteBuffer()
-  private var hasFailed = false
-  public private(set) var isClosed = false
+  /// Where the connection stands; stored apart from what is public, as `EventSource.Watch` is.
+  private struct Standing {
+    var hasFailed = false
+    var isClosed = false
+    var sentBytes: UInt64 = 0
+    var queuedBytes = 0
+  }
+  private var standing = Standing()
+
+  public final var isClosed: Bool { standing.isClosed }
   /// Bytes that the kernel has taken for the peer; with the first, a connect under way is done.
-  public private(set) var sentBytes: UInt64 = 0
+  public final var sentBytes: UInt64 { standing.sentBytes }
 
   public init(_ descriptor: consuming OwnedDescriptor, in loop: EventLoop) {
     self.loop = loop
@@ -14,16 +22,16 @@ open class StreamSource: EventSource {
   }
 
   /// Bytes that wait for the peer to read.
-  public var queuedBytes: Int { output.count }
+  public final var queuedBytes: Int { standing.queuedBytes }
 
   /// Sends what the kernel takes now and queues the rest. False if the connection is broken; then
   /// `onBroken` follows at the next turn, so that nothing is called back in the middle of a write.
   @discardableResult
   public final func write(_ bytes: borrowing Span<UInt8>) -> Bool {
-    if isClosed || hasFailed { return false }
+    if standing.isClosed || standing.hasFailed { return false }
     if bytes.isEmpty { return true }
-    if !output.isEmpty {
-      output.append(bytes)
+    if standing.queuedBytes > 0 {
+      queue(bytes)
       return true
     }
     switch transmit(bytes) {
@@ -31,7 +39,7 @@ open class StreamSource: EventSource {
       if count < bytes.count { queue(bytes.extracting(count..<bytes.count)) }
     case .wouldBlock: queue(bytes)
     case .ended, .failed:
-      hasFailed = true
+      standing.hasFailed = true
       // The loop hears of a socket that is shut, whatever it waits for.
       shutDown(descriptorNumber: number)
       return false
@@ -46,12 +54,13 @@ open class StreamSource: EventSource {
   private func transmit(_ bytes: borrowing Span<UInt8>) -> Transfer {
     guard let number = numberIfOpen else { return .failed }
     let transfer = PMSystem.send(bytes, toNumber: number)
-    if case .bytes(let count) = transfer { sentBytes += UInt64(count) }
+    if case .bytes(let count) = transfer { standing.sentBytes += UInt64(count) }
     return transfer
   }
 
   private func queue(_ bytes: borrowing Span<UInt8>) {
     output.append(bytes)
+    standing.queuedBytes += bytes.count
     loop.setInterest(self, reading: isReading, writing: true)
   }
 
@@ -70,7 +79,7 @@ open class StreamSource: EventSource {
 
   public final override func onReady(_ readiness: Readiness) {
     if isClosed { return }
-    if hasFailed { return onBroken() }
+    if standing.hasFailed { return onBroken() }
     if readiness.isWritable && !flush() { return }
     if isClosed { return }
     // A peer that has gone sends nothing more: what it left is at most what the kernel holds, so it
@@ -79,16 +88,18 @@ open class StreamSource: EventSource {
   }
 
   private func flush() -> Bool {
-    if !output.isEmpty {
+    if standing.queuedBytes > 0 {
       switch transmit(output.span) {
-      case .bytes(let count): output.consume(count)
+      case .bytes(let count):
+        output.consume(count)
+        standing.queuedBytes -= count
       case .wouldBlock: return true
       case .ended, .failed:
         onBroken()
         return false
       }
     }
-    if output.isEmpty {
+    if standing.queuedBytes == 0 {
       output.release()
       loop.setInterest(self, reading: isReading, writing: false)
       onDrained()
@@ -104,7 +115,8 @@ open class StreamSource: EventSource {
   /// Leaves the loop and closes the descriptor. Safe to repeat.
   public final func close() {
     if isClosed { return }
-    isClosed = true
+    standing.isClosed = true
+    standing.queuedBytes = 0
     output.release()
     loop.remove(self)
     shutDown(descriptorNumber: number)

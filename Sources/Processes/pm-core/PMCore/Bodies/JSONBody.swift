@@ -126,9 +126,10 @@ struct JSONBody: BodyEditor {
     case .model: facts.model = try modelName()
     case .stream: try noteStream()
     case .outputTokensMax:
-      let cap = Int64(String(decoding: scanner.captured, as: UTF8.self))
       // Both names given: the smaller one is safe to assume for neither, so the larger counts.
-      facts.outputTokensMax = [facts.outputTokensMax, cap].compactMap { $0 }.max()
+      if let cap = Int64(String(decoding: scanner.captured, as: UTF8.self)) {
+        facts.outputTokensMax = max(cap, facts.outputTokensMax ?? cap)
+      }
     case .choices: facts.choices = max(facts.choices, try choices())
     case .streamOptions, .prompts, .none: break
     }

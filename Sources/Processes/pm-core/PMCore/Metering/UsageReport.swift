@@ -36,7 +36,9 @@ struct UsageReport: Equatable {
     if prompt == nil && output == nil && audioMilliseconds == nil { return nil }
   }
 
-  private mutating func note(_ value: borrowing Span<UInt8>, of scanner: JSONMemberScanner) {
+  private mutating func note(
+    _ value: borrowing Span<UInt8>, of scanner: borrowing JSONMemberScanner
+  ) {
     if scanner.nameIs("prompt_tokens") || scanner.nameIs("input_tokens") {
       input = Self.count(value)
     } else if scanner.nameIs("completion_tokens") || scanner.nameIs("output_tokens") {

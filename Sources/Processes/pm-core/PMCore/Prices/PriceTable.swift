@@ -72,7 +72,12 @@ final class PriceTable {
 
   /// The price in force for a name or alias; nil if there is none.
   func row(_ name: ModelIndex, at time: WallTime) -> PriceRow? {
-    guard let rows = byModel[model(name, at: time)] else { return nil }
+    row(of: model(name, at: time), at: time)
+  }
+
+  /// The price in force for a model; nil if there is none.
+  func row(of model: ModelIndex, at time: WallTime) -> PriceRow? {
+    guard let rows = byModel[model] else { return nil }
     for row in rows where row.isValid(at: time) { return row }
     return nil
   }

@@ -186,9 +186,10 @@ final class Call: VendorTask {
       return refuse(error.answer)
     }
     (json, form) = (nil, nil)
-    let asked = core.models.index(of: facts.model.span) ?? .unlisted
+    let name = facts.model
+    let asked = core.models.index(of: name.span) ?? .unlisted
     model = asked == .unlisted ? asked : core.prices.model(asked, at: wall)
-    price = asked == .unlisted ? nil : core.prices.row(asked, at: wall)
+    price = model == .unlisted ? nil : core.prices.row(of: model, at: wall)
     if price == nil { Log.write(.core(.modelUnpriced)) }
     reservedNanoEuro = worstCase()
     phase = .reserving

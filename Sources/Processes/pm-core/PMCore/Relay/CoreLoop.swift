@@ -42,12 +42,25 @@ final class CoreLoop {
 
   private var vendorWatch: Alarm?
 
-  // Scratch memory of whatever connection is in hand.
-  var inbound = ByteBuffer(capacityBytes: CoreBounds.receiveBytesMax)
+  // Scratch memory of whatever connection is in hand. It is taken out of the loop meanwhile, so
+  // that it is looked for once, and nobody else can write into it.
+  private var inbound = ByteBuffer(capacityBytes: CoreBounds.receiveBytesMax)
   private var outbound = ByteBuffer(capacityBytes: CoreBounds.receiveBytesMax)
 
-  /// Builds a message in scratch memory and writes it. The memory is taken out of the loop
-  /// meanwhile, so that it is looked for once, and nobody else can write into it.
+  /// Receives once into scratch memory, and hands over what came.
+  @inline(__always)
+  func receive(
+    from peer: StreamSource, _ take: (Transfer, borrowing Span<UInt8>) -> Void
+  ) {
+    var bytes = ByteBuffer()
+    swap(&bytes, &inbound)
+    bytes.clear()
+    let transfer = peer.receive(into: &bytes, upTo: CoreBounds.receiveBytesMax)
+    take(transfer, bytes.span)
+    swap(&bytes, &inbound)
+  }
+
+  /// Builds a message in scratch memory and writes it.
   @inline(__always)
   func write(to peer: StreamSource?, _ build: (inout ByteBuffer) -> Void) {
     var message = ByteBuffer()

@@ -21,17 +21,18 @@ final class EdgeConnection: StreamSource, RequestTaker {
   // MARK: Receiving
 
   override func onReadable() {
-    core.inbound.clear()
-    switch receive(into: &core.inbound, upTo: CoreBounds.receiveBytesMax) {
-    case .wouldBlock: return
-    case .ended, .failed: close()
-    case .bytes: read(core.inbound)
+    core.receive(from: self) { transfer, bytes in
+      switch transfer {
+      case .wouldBlock: return
+      case .ended, .failed: close()
+      case .bytes: read(bytes)
+      }
     }
   }
 
-  private func read(_ received: borrowing ByteBuffer) {
+  private func read(_ received: borrowing Span<UInt8>) {
     do {
-      try reader.read(received.span, for: self)
+      try reader.read(received, for: self)
     } catch {
       // Only the edge writes here, and it writes canonical messages.
       return close()
@@ -103,7 +104,7 @@ final class EdgeConnection: StreamSource, RequestTaker {
     setReading(true)
     // Each answer of a process that leaves is the last of its connection.
     if core.isDraining { announceLeave() }
-    if !reader.isReading && !reader.isEmpty { read(ByteBuffer()) }
+    if !reader.isReading && !reader.isEmpty { read(ByteBuffer().span) }
   }
 
   func sendContinue() {

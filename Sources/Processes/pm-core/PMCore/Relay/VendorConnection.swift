@@ -18,7 +18,9 @@ class VendorTask {
 final class VendorConnection: StreamSource {
   private let core: CoreLoop
   private var task: VendorTask?
+  /// The beginning of a head whose end has not come.
   private var head = ByteBuffer()
+  private var isWithinHead = false
   private var headEnd = HeadEnd()
   private var framing: BodyFraming?
   private var keepsAlive = true
@@ -52,46 +54,56 @@ final class VendorConnection: StreamSource {
   func expect(within seconds: UInt64) { loop.setDeadline(self, loop.now.adding(seconds: seconds)) }
 
   override func onReadable() {
-    core.inbound.clear()
-    switch receive(into: &core.inbound, upTo: CoreBounds.receiveBytesMax) {
-    case .wouldBlock: return
-    case .failed: onBroken()
-    case .ended: ended()
-    case .bytes:
-      // Bytes that nobody asked for would be taken for the next answer.
-      guard task != nil else { return close() }
-      do {
-        try take(core.inbound)
-      } catch {
-        onBroken()
+    core.receive(from: self) { transfer, bytes in
+      switch transfer {
+      case .wouldBlock: return
+      case .failed: onBroken()
+      case .ended: ended()
+      case .bytes:
+        // Bytes that nobody asked for would be taken for the next answer.
+        guard task != nil else { return close() }
+        do {
+          try take(bytes)
+        } catch {
+          onBroken()
+        }
       }
     }
   }
 
-  private func take(_ received: borrowing ByteBuffer) throws(HTTPError) {
-    let bytes = received.span
+  private func take(_ bytes: borrowing Span<UInt8>) throws(HTTPError) {
     if framing != nil { return try takeBody(bytes) }
-    if head.isEmpty {
-      if try !takeHead(bytes) { head.append(bytes) }
+    if !isWithinHead {
+      if try !takeHead(bytes) { keepHead(bytes) }
       return
     }
-    head.append(bytes)
+    keepHead(bytes)
     // Moved out, so that it is not borrowed while the answer is handed on.
     var whole = ByteBuffer()
     swap(&whole, &head)
-    if try !takeHead(whole.span) { swap(&whole, &head) }
+    isWithinHead = try !takeHead(whole.span)
+    if isWithinHead { swap(&whole, &head) }
+  }
+
+  private func keepHead(_ bytes: borrowing Span<UInt8>) {
+    head.append(bytes)
+    isWithinHead = true
   }
 
   /// False while the head is incomplete.
   private func takeHead(_ bytes: borrowing Span<UInt8>) throws(HTTPError) -> Bool {
-    guard let length = try headEnd.find(in: bytes) else { return false }
+    var end = headEnd
+    let found = try end.find(in: bytes)
+    headEnd = end
+    guard let length = found else { return false }
     let headBytes = bytes.extracting(0..<length)
     let answer = try ResponseHead(headBytes)
     guard answer.status >= 200 else { throw .malformedStartLine }
-    framing = answer.body()
-    keepsAlive = answer.keepsAlive && framing?.endsWithConnection == false
+    let body = answer.body()
+    framing = body
+    keepsAlive = answer.keepsAlive && !body.endsWithConnection
     task?.answerBegan(answer, headBytes)
-    if framing?.isComplete == true || length < bytes.count {
+    if body.isComplete || length < bytes.count {
       try takeBody(bytes.extracting(length..<bytes.count))
     }
     return true
@@ -101,7 +113,7 @@ final class VendorConnection: StreamSource {
     var position = 0
     // A run is handed on one step behind, so that the last one is known to be the last.
     var run: Range<Int>?
-    while let next = try framing?.next(bytes, &position) {
+    while let next = try nextRun(bytes, &position) {
       if let run { task?.answerContinued(bytes.extracting(run), isLast: false) }
       run = next
     }
@@ -113,13 +125,20 @@ final class VendorConnection: StreamSource {
     let isReusable = keepsAlive && position == bytes.count && queuedBytes == 0
     task = nil
     framing = nil
-    head.release()
     loop.setDeadline(self, .never)
     if !isClosed {
       setReading(true)
       if isReusable { core.pool.giveBack(self) } else { close() }
     }
     finished?.answerContinued(bytes.extracting(run ?? 0..<0), isLast: true)
+  }
+
+  private func nextRun(
+    _ bytes: borrowing Span<UInt8>, _ position: inout Int
+  ) throws(HTTPError) -> Range<Int>? {
+    guard var framing else { return nil }
+    defer { self.framing = framing }
+    return try framing.next(bytes, &position)
   }
 
   /// The end of the connection ends an answer only if that was its framing.
