@@ -167,7 +167,7 @@ let package = Package(
         "EmulatedMachine", "PMAttest", "PMCrypto", "PMJSON", "PMSystem", "COpenSSL",
         "Scratch", "Seeded", "Vectors",
       ],
-      fixtures: ["Fixtures"]),
+      fixtures: ["Fixtures", "Machine/run-in-vm"]),
     tests("TidyTests", []),
     tests("PMCryptoTests", ["PMCrypto"]),
     tests("PMStoreTests", ["PMStore", "PMSystem", "Scratch"]),

@@ -30,10 +30,15 @@ public final class SoftwareTPM: TPMTransport {
       Self.end(pid)
       throw error
     }
-    let created = try exchange(TPMWords.createKey)
+    try Self.makeKey(on: self)
+  }
+
+  /// Makes an attestation key where Azure's machines have one.
+  public static func makeKey(on tpm: any TPMTransport) throws {
+    let created = try tpm.exchange(TPMWords.createKey)
     guard TPMWords.code(created) == 0, created.count >= 14 else { throw EmulationError.answer }
     let transient = UInt32(TPMWords.number(created[10..<14]))
-    guard TPMWords.code(try exchange(TPMWords.persist(transient))) == 0 else {
+    guard TPMWords.code(try tpm.exchange(TPMWords.persist(transient))) == 0 else {
       throw EmulationError.answer
     }
   }

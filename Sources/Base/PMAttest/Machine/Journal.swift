@@ -42,18 +42,20 @@ enum Journal {
     var output: [UInt8] = []
     var piece = [UInt8](repeating: 0, count: 64 << 10)
     while output.count < bytesMax {
-      let left = deadline.millisecondsSince(.now())
-      var wish = pollfd(fd: reader.number, events: Int16(POLLIN), revents: 0)
-      guard left > 0 else { break }
-      if unsafe poll(&wish, 1, Int32(clamping: left)) < 0, pm_errno() != EINTR { break }
       let number = reader.number
       // The kernel writes at most the length of the piece.
       let count = unsafe piece.withUnsafeMutableBytes {
         unsafe read(number, $0.baseAddress, $0.count)
       }
+      let fault = count < 0 ? pm_errno() : 0
       if count > 0 {
         output += piece[0..<count]
-      } else if count == 0 || (pm_errno() != EAGAIN && pm_errno() != EINTR) {
+      } else if fault == EAGAIN {
+        let left = deadline.millisecondsSince(.now())
+        guard left > 0 else { break }
+        var wish = pollfd(fd: number, events: Int16(POLLIN), revents: 0)
+        _ = unsafe poll(&wish, 1, Int32(clamping: left))
+      } else if fault != EINTR {
         break
       }
     }
