@@ -83,7 +83,8 @@ def make_key(browser, **fields):
 
 def test_pages_need_a_session(appliance):
     browser = Browser(appliance)
-    for path in ("/admin", "/admin/settings", "/admin/usage", "/admin/about", "/admin/logout"):
+    for path in ("/admin", "/admin/settings", "/admin/usage", "/admin/attestation", "/admin/about",
+                 "/admin/logout"):
         assert location(browser.get(path)) == "/admin/login"
     page = browser.get("/admin/login")
     assert page.status == 200 and b'type="password"' in page.body
@@ -204,7 +205,7 @@ def test_usage_shows_what_was_used(appliance, browser):
 
 
 def test_what_is_not_attested_says_so(browser):
-    for path in ("/admin", "/admin/settings", "/admin/usage", "/admin/about"):
+    for path in ("/admin", "/admin/settings", "/admin/usage", "/admin/attestation", "/admin/about"):
         assert b"<strong>Not attested.</strong>" in browser.get(path).body
     settings = browser.get("/admin/settings").body
     for service in (b"vendor", b"core", b"edge", b"admin"):

@@ -99,6 +99,28 @@ private final class Scripted: Sendable {
     #expect(try ControlRequest(line: request).verb == .status)
   }
 
+  @Test func theGateIsReadStepByStep() throws {
+    let lines = """
+      {"id":1,"gate":"refused","token":"debug","at":"2026-11-22T12:00:00Z","platform":"snp"}
+      {"id":1,"step":"device","state":"PASS","token":null,"ms":2,"detail":"10:125"}
+      {"id":1,"step":"guest-policy","state":"FAIL","token":"debug","ms":0,"detail":"0xb0000"}
+      {"id":1,"outcome":"done"}
+
+      """
+    let supervisor = try Scripted(lines)
+    let seen = try SupervisorConversation(path: supervisor.path).attestation()
+    #expect(!seen.isPassed && seen.token == "debug" && seen.platform == "snp")
+    #expect(seen.steps == [
+      .init(name: "device", state: "PASS", detail: "10:125", token: ""),
+      .init(name: "guest-policy", state: "FAIL", detail: "0xb0000", token: "debug"),
+    ])
+    let request = supervisor.asked.withLock { Array($0[0].utf8.dropLast()) }
+    #expect(try ControlRequest(line: request).verb == .attest)
+    let other = try Scripted("{\"id\":1,\"gate\":7}\n{\"id\":1,\"outcome\":\"done\"}\n")
+    let strange = SupervisorConversation(path: other.path)
+    #expect(throws: ControlError.notUnderstood) { _ = try strange.attestation() }
+  }
+
   @Test func usageIsReadByCoresNames() throws {
     let body = """
       {"requests":2,"total_tokens":30,"total_cost_nano_euro":7,"unpriced_requests":1,

@@ -12,6 +12,8 @@ final class PlayedAppliance: Appliance {
     var keys: [CoreControl.KeyEntry] = []
     var limits = CoreControl.LimitSettings(RequestLimits())
     var usage = Usage()
+    var attestation = GateRecord(
+      gate: "not attested", token: nil, time: "2026-11-22T12:00:00Z", platform: nil, steps: [])
     var fails: ControlError?
     var now = Instant(nanoseconds: 1_000_000_000)
     var looks = 0
@@ -74,6 +76,7 @@ final class PlayedAppliance: Appliance {
   func standing() throws(ControlError) -> Standing {
     try act { _ in Standing(gate: "not attested", hasStandIn: true, services: []) }
   }
+  func attestation() throws(ControlError) -> GateRecord { try act { $0.attestation } }
 }
 
 /// A site on a played appliance, and a browser in front of it.

@@ -266,10 +266,44 @@ import Testing
   @Test func developmentIsSaidOnEveryPage() throws {
     var browser = Browser(try Stage())
     _ = try browser.signIn()
-    for path in ["/admin/login", "/admin", "/admin/settings", "/admin/usage", "/admin/about"] {
+    for path in [
+      "/admin/login", "/admin", "/admin/settings", "/admin/usage", "/admin/attestation",
+      "/admin/about",
+    ] {
       #expect(browser.get(path).body.contains("<strong>Not attested.</strong>"), "\(path)")
     }
     #expect(!Browser(try Stage(isProduction: true)).get("/admin/login").body.contains("banner"))
+  }
+
+  @Test func theAttestationPageSaysWhatIsProvenAndHowToCheckIt() throws {
+    let stage = try Stage(isProduction: true)
+    var browser = Browser(stage)
+    _ = try browser.signIn()
+    let steps = [
+      GateRecord.Step(name: "kernel-log", state: "PASS", detail: "SEV <SNP>", token: ""),
+      GateRecord.Step(name: "measurement", state: "NOT PROVEN", detail: "00ff", token: ""),
+    ]
+    stage.appliance.state.withLock {
+      $0.attestation = GateRecord(
+        gate: "passed", token: nil, time: "2026-11-22T12:00:00Z", platform: "snp", steps: steps)
+    }
+    let page = browser.get("/admin/attestation").body
+    #expect(page.contains("The gate is open") && page.contains("SEV &lt;SNP&gt;"))
+    #expect(page.contains("<td>NOT PROVEN</td><td>measurement</td>"))
+    #expect(page.contains("pmctl verify https://"))
+    #expect(page.contains(" --platform snp --expect-file"))
+  }
+
+  @Test func theAttestationPageSaysWhyTheGateIsShut() throws {
+    let stage = try Stage(isProduction: true)
+    var browser = Browser(stage)
+    _ = try browser.signIn()
+    stage.appliance.state.withLock { ($0.attestation.gate, $0.attestation.token) = ("x", "debug") }
+    let page = browser.get("/admin/attestation").body
+    #expect(page.contains("<code>debug</code>") && !page.contains("The gate is open"))
+    stage.appliance.state.withLock { $0.fails = .unreachable(errno: 111) }
+    let failed = browser.get("/admin/attestation")
+    #expect(failed.status == .badGateway && failed.body.contains("pmctl does not answer"))
   }
 
   @Test func theSettingsPageAnswersWithoutCore() throws {

@@ -13,6 +13,7 @@ protocol Appliance: Sendable {
   func setLimits(_ limits: CoreControl.LimitSettings) throws(ControlError)
   func usage(_ period: Period) throws(ControlError) -> Usage
   func standing() throws(ControlError) -> Standing
+  func attestation() throws(ControlError) -> GateRecord
 }
 
 /// Why core or pmctl did not do what was asked.

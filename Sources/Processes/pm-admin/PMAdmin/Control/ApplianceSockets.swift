@@ -47,4 +47,5 @@ struct ApplianceSockets: Appliance {
   }
 
   func standing() throws(ControlError) -> Standing { try supervisor.standing() }
+  func attestation() throws(ControlError) -> GateRecord { try supervisor.attestation() }
 }

@@ -3,6 +3,7 @@ enum Tab: String, CaseIterable {
   case keys = "API Keys"
   case settings = "Settings"
   case usage = "Usage & Costs"
+  case attestation = "Attestation"
   case documentation = "Documentation"
   case logout = "Logout"
 
@@ -11,6 +12,7 @@ enum Tab: String, CaseIterable {
     case .keys: "/admin"
     case .settings: "/admin/settings"
     case .usage: "/admin/usage"
+    case .attestation: "/admin/attestation"
     case .documentation: "/admin/about"
     case .logout: "/admin/logout"
     }

@@ -4,7 +4,7 @@ internal import PMWire
 /// Everything behind the sign-in, and the one method that each place takes. What is not here is not
 /// served.
 enum Place: Equatable {
-  case keys, settings, usage, documentation
+  case keys, settings, usage, attestation, documentation
   case generate, saveLimits
   case key(KeyID, KeyAct)
 
@@ -19,6 +19,7 @@ enum Place: Equatable {
     case "/admin": self = .keys
     case "/admin/settings": self = .settings
     case "/admin/usage": self = .usage
+    case "/admin/attestation": self = .attestation
     case "/admin/about": self = .documentation
     case "/admin/keys/generate": self = .generate
     case "/admin/settings/rate-limits": self = .saveLimits
@@ -33,7 +34,7 @@ enum Place: Equatable {
 
   var changesSomething: Bool {
     switch self {
-    case .keys, .settings, .usage, .documentation: false
+    case .keys, .settings, .usage, .attestation, .documentation: false
     case .generate, .saveLimits, .key: true
     }
   }

@@ -26,6 +26,18 @@ extension Site {
     return .redirect("/admin/settings?success=rate_limits")
   }
 
+  /// Asks pmctl only: core may be down because the gate is shut.
+  func attestationPage(_ request: Request) -> Response {
+    guard let attestation = try? appliance.attestation() else {
+      return .page(
+        layout.notice(
+          "pmctl does not answer", "On the machine, pmctl attest and pmctl status tell more."),
+        .badGateway)
+    }
+    let page = AttestationPage(attestation: attestation, baseURL: baseURL(request))
+    return .page(layout.page(Tab.attestation.rawValue, tab: .attestation, page.content))
+  }
+
   func usagePage(_ request: Request) throws(ControlError) -> Response {
     let word = request.query.text("period") ?? Period.month.rawValue
     let period = Period(rawValue: word) ?? .all

@@ -85,6 +85,7 @@ final class Site: Sendable {
     case .keys: try keysPage(request, session)
     case .settings: settingsPage(request, session)
     case .usage: try usagePage(request)
+    case .attestation: attestationPage(request)
     case .documentation:
       .page(
         layout.page(
