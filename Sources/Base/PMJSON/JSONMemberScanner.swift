@@ -62,7 +62,7 @@ public struct JSONMemberScanner: Sendable {
   private var literal: StaticString = ""
   private var literalPosition = 0
   private var utf8 = UTF8Sequence()
-  private var name = JSONName()
+  @usableFromInline var name = JSONName()
   private var nameHashes: [UInt64] = []
   private var memberCount = 0
   /// Absolute offset of the first byte of the present piece.
@@ -80,17 +80,17 @@ public struct JSONMemberScanner: Sendable {
   public var isComplete: Bool { state == .done }
 
   /// True if the name that passed last is `text`.
-  @inline(__always)
+  @inlinable
   public func nameIs(_ text: StaticString) -> Bool {
-    // Before the name itself is looked at, which copies it.
-    guard name.length == text.utf8CodeUnitCount else { return false }
-    return name.equals(text)
+    // In the caller, because of most names that alone tells that they differ, and a call would copy
+    // the whole scanner.
+    name.length == text.utf8CodeUnitCount && name.equals(text)
   }
 
   /// True if the name that passed last is `text`, lower case, in any letter case.
+  @inlinable
   public func nameIs(ignoringCase text: StaticString) -> Bool {
-    guard name.length == text.utf8CodeUnitCount else { return false }
-    return name.equals(ignoringCase: text)
+    name.length == text.utf8CodeUnitCount && name.equals(ignoringCase: text)
   }
 
   /// Asks, after `.name`, for the bytes of the value that follows.

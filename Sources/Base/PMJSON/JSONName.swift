@@ -1,11 +1,12 @@
 /// A name of up to 64 bytes, eight to a word, so that it is copied into and compared in words. Of a
 /// longer one only the length is right.
+@usableFromInline
 struct JSONName: Sendable {
   private static let bytesMax = 64
 
   /// Little-endian; what is behind the name is zero.
   private var words = InlineArray<8, UInt64>(repeating: 0)
-  private(set) var length = 0
+  @usableFromInline var length = 0
 
   /// Adds bytes at the end.
   @inline(__always)
@@ -26,7 +27,7 @@ struct JSONName: Sendable {
   /// Becomes a name that equals no other.
   mutating func forget() { length = .max / 2 }
 
-  @inline(__always)
+  @usableFromInline
   func equals(_ text: StaticString) -> Bool {
     let count = text.utf8CodeUnitCount
     guard length == count, count <= Self.bytesMax else { return false }
@@ -47,6 +48,7 @@ struct JSONName: Sendable {
   }
 
   /// `text` is lower case.
+  @usableFromInline
   func equals(ignoringCase text: StaticString) -> Bool {
     guard length == text.utf8CodeUnitCount, length <= Self.bytesMax else { return false }
     for index in 0..<length {

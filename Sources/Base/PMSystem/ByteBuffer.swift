@@ -102,18 +102,25 @@ internal import Glibc
 
   public mutating func append(decimal value: Int) {
     if value < 0 { append(byte: UInt8(ascii: "-")) }
-    var (digits, left) = (1, value.magnitude / 10)
-    while left > 0 { (digits, left) = (digits &+ 1, left / 10) }
+    let digits = Self.digits(of: value.magnitude)
     reserve(digits)
     end &+= digits
-    left = value.magnitude
+    guard let base = unsafe base else { return }
+    var left = value.magnitude
     // From the last digit to the first, within what was reserved.
     for position in 1...digits {
-      if let base = unsafe base {
-        unsafe base[end &- position] = UInt8(truncatingIfNeeded: left % 10) &+ 0x30
-      }
-      left /= 10
+      let rest = left / 10
+      unsafe base[end &- position] = UInt8(truncatingIfNeeded: left &- rest &* 10) &+ 0x30
+      left = rest
     }
+  }
+
+  @inline(__always)
+  private static func digits(of value: UInt) -> Int {
+    var (count, bound) = (1, UInt(10))
+    // 20 digits are the most, and no bound is that long.
+    while count < 20, value >= bound { (count, bound) = (count &+ 1, bound &* 10) }
+    return count
   }
 
   public mutating func append(hex value: Int) {

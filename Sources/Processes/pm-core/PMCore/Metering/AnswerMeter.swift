@@ -13,7 +13,8 @@ struct AnswerMeter {
   mutating func take(_ piece: borrowing Span<UInt8>) {
     bytes += piece.count
     var position = 0
-    while isJSON, !scanner.isComplete {
+    guard isJSON, !scanner.isComplete else { return }
+    while true {
       guard let event = try? scanner.next(piece, &position) else {
         isJSON = false
         return
