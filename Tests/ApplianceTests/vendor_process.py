@@ -191,11 +191,11 @@ def chat_head(length, extra=""):
         f"Content-Length: {length}\r\n{extra}\r\n").encode()
 
 
-def wait_for(condition, seconds=START_SECONDS_MAX):
+def wait_for(condition, seconds=START_SECONDS_MAX, pause_seconds=0.01):
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.01)
+        time.sleep(pause_seconds)
 
 
 def run(binary, *arguments, seconds=START_SECONDS_MAX, folder=None):

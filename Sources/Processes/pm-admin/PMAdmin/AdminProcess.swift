@@ -37,10 +37,11 @@ public enum AdminProcess {
     _ listener: consuming OwnedDescriptor, _ site: Site, _ link: SupervisorLink
   ) throws(SystemError) {
     let loop = try EventLoop()
-    let (own, edge) = (PeerIdentity.ownUID, Account(named: Role.edge.account)?.uid)
+    let others = [Role.edge, .prober].compactMap { Account(named: $0.account)?.uid }
+    let known = Set([PeerIdentity.ownUID, 0] + others)
     let server = try Server(
       listener, site: site, loop: loop,
-      mayConnect: { $0.uid == own || $0.uid == 0 || $0.uid == edge },
+      mayConnect: { known.contains($0.uid) },
       onDrained: { loop.stop() })
     let sweep = Timer(loop) { site.sweep() }
     try loop.add(sweep)

@@ -76,6 +76,7 @@ extension Supervision {
   mutating func bound(_ isBound: Bool) {
     guard isBinding else { return }
     isBinding = false
+    hasBindFailed = !isBound
     if !isBound {
       timers.set(.bindRetry, now.adding(seconds: Limits.gateRetrySeconds))
     } else if isGateOpen {

@@ -28,6 +28,8 @@ public struct Supervision: Sendable {
   /// Listeners existed once, so everything but edge may run.
   var hasBegun = false
   var isBinding = false
+  /// The gate is open, but the public ports could not be had; it is tried again.
+  public internal(set) var hasBindFailed = false
   var isAppraising = false
   var unavailableInRow: UInt64 = 0
   var isLeaving = false
@@ -76,6 +78,7 @@ public struct Supervision: Sendable {
   public var overall: Overall {
     switch gate {
     case .pending, .refused, .unavailable: return .gateShut
+    case .passed where hasBindFailed: return .gateShut
     case .passed, .notAttested: break
     }
     let enabled = settings.services.map { services[$0] }

@@ -35,12 +35,13 @@ struct StatusReport {
 
   private var gate: JSONValue {
     var object: JSONObject = ["state": .string(machine.gate.text)]
-    if let token = machine.gate.token {
-      object["token"] = .string(token)
-      if let known = FailureToken(rawValue: token) {
-        object["explanation"] = .string(known.explanation)
-        object["advice"] = .string(known.advice)
-      }
+    let token =
+      machine.hasBindFailed
+      ? FailureToken.listen : machine.gate.token.flatMap(FailureToken.init(rawValue:))
+    if let token {
+      object["token"] = .string(token.rawValue)
+      object["explanation"] = .string(token.explanation)
+      object["advice"] = .string(token.advice)
     }
     if machine.gate == .passed, let standing {
       object["attested_at"] = .string(standing.at.civil.rfc3339)

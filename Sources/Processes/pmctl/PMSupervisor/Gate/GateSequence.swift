@@ -40,11 +40,11 @@ struct GateSequence {
   /// Why the last chain was not good enough.
   private var chainToken: FailureToken?
 
-  /// `knowsKernel` if this boot's log was read before: it does not change its mind.
   init(platform: Platform?, mayFetch: Bool) {
     (self.platform, self.mayFetch) = (platform, mayFetch)
   }
 
+  /// `knowsKernel` if this boot's log was read before.
   mutating func begin(knowsKernel: Bool) -> Effect {
     guard let platform else { return .end(.configPlatform) }
     if knowsKernel { return checkDevice(platform) }

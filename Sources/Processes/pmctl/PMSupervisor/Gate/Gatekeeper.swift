@@ -27,7 +27,8 @@ final class Gatekeeper {
   /// Newest last. The one before serves edges that still drain with their older key.
   private var standings: [Standing] = []
   private(set) var trace: GateTrace
-  private var knowsKernel = false
+  /// What the kernel said of this boot, once it did: it does not change its mind.
+  private var kernelLine: String?
 
   // One run.
   private var number = 0
@@ -69,7 +70,8 @@ final class Gatekeeper {
     let attestation = file.configuration.attestation
     sequence = GateSequence(
       platform: attestation.platform.map(Platform.init), mayFetch: attestation.collateral == .fetch)
-    perform(sequence.begin(knowsKernel: knowsKernel))
+    if let kernelLine { note(GateSequence.Step.kernelLog.rawValue, nil, kernelLine) }
+    perform(sequence.begin(knowsKernel: kernelLine != nil))
   }
 
   /// Nothing that passed counts any more.
@@ -89,7 +91,7 @@ final class Gatekeeper {
     switch effect {
     case .readKernelLog(let platform):
       ask(.kernelLine(platform), run) { [unowned self] in
-        knowsKernel = true
+        kernelLine = $0
         note($0)
       }
     case .checkDevice(let platform): ask(.device(platform), run) { [unowned self] in note($0) }
