@@ -160,7 +160,7 @@ let package = Package(
     tests(
       "PMVerifyTests",
       ["PMVerify", "PMAttest", "PMCrypto", "PMJSON", "PMSystem", "Scratch", "Vectors"]),
-    tests("PMCommandTests", ["PMCommand", "PMSupervisor", "PMJSON", "PMWire"]),
+    tests("PMCommandTests", ["PMCommand", "PMSupervisor", "PMSystem", "PMJSON", "PMWire"]),
     tests(
       "PMAttestTests",
       [

@@ -1,5 +1,6 @@
 import PMJSON
 import PMSupervisor
+import PMSystem
 import PMWire
 import Testing
 
@@ -33,10 +34,21 @@ import Testing
     #expect(PMCommand.run(["pmctl"] + words) == ExitCode.usage)
   }
 
-  @Test func withoutASupervisorStatusExitsWith4() {
-    #expect(
-      PMCommand.run(["pmctl", "status", "--configuration", "/nonexistent/a.json"])
-        == ExitCode.noAnswer)
+  @Test func withoutASupervisorStatusExitsWith4() throws {
+    let path = "/tmp/pm-command-\(OwnProcess.pid).json"
+    let text = #"{"profile":"development","runtimeDirectory":"/nonexistent"}"#
+    try FileIO.replace(path, with: Array(text.utf8), mode: 0o600)
+    defer { OwnProcess.unlink(path) }
+    let code = PMCommand.run(["pmctl", "status", "--configuration", path])
+    #expect(code == ExitCode.noAnswer)
+  }
+
+  /// An order must not go to another supervisor because the name of a file was misspelled.
+  @Test(arguments: ["status", "reload", "stop"])
+  func aFileThatIsNoneIsNoReasonToAskAnother(_ name: String) {
+    let words = ["pmctl", name] + (name == "stop" ? ["all"] : [])
+    let code = PMCommand.run(words + ["--configuration", "/nonexistent/a.json"])
+    #expect(code == ExitCode.configuration)
   }
 
   @Test func theKeyToolOfThePredecessorIsUnderstood() throws {

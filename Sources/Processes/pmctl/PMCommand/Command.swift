@@ -23,6 +23,8 @@ struct Command: Sendable {
   var words: [String] = []
   /// What it exits with if its words are not understood.
   var usageExit = ExitCode.usage
+  /// It says itself what is wrong with the configuration.
+  var judgesConfiguration = false
   let run: @Sendable (CommandInput) -> Int32
 
   var usage: String { "pmctl \(name)" + (form.isEmpty ? "" : " \(form)") }

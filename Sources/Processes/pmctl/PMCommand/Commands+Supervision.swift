@@ -8,7 +8,8 @@ extension Command {
     Command(
       name: "supervise", summary: "Run the appliance: gate, listeners, all processes.",
       form: "[--configuration FILE]",
-      examples: ["pmctl supervise --configuration /etc/privatemode/appliance.json"]
+      examples: ["pmctl supervise --configuration /etc/privatemode/appliance.json"],
+      judgesConfiguration: true
     ) { input in
       Supervisor.run(
         configurationPath: input[Command.configurationOption] ?? ConfigurationFile.defaultPath,
@@ -17,7 +18,8 @@ extension Command {
     Command(
       name: "check", summary: "Check a configuration without using it. Exit 0 or 78.",
       form: "[--configuration FILE] [--json]", flags: ["--json"],
-      examples: ["pmctl check --configuration appliance.json"], run: check),
+      examples: ["pmctl check --configuration appliance.json"], judgesConfiguration: true,
+      run: check),
   ]
 
   @Sendable private static func check(_ input: CommandInput) -> Int32 {

@@ -41,10 +41,26 @@ public enum PMCommand {
     }
     do throws(UsageError) {
       let input = try CommandInput(words, of: command, in: world)
+      if !command.judgesConfiguration, let fault = fault(of: input[Command.configurationOption]) {
+        Terminal.error("pmctl \(command.name): \(fault)")
+        return ExitCode.configuration
+      }
       return command.run(input)
     } catch {
       Terminal.error("pmctl \(command.name): \(error.text)\nUsage: \(command.usage)")
       return command.usageExit
+    }
+  }
+
+  /// What is wrong with a file that the caller named: without it the order would go to whichever
+  /// supervisor has the usual place.
+  private static func fault(of path: String?) -> ConfigurationError? {
+    guard let path else { return nil }
+    do throws(ConfigurationError) {
+      _ = try ConfigurationFile(path)
+      return nil
+    } catch {
+      return error
     }
   }
 
