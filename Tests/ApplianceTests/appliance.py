@@ -133,11 +133,14 @@ class Appliance:
 
     # Life
 
+    def command(self):
+        """What starts it."""
+        return [program("pmctl"), "supervise", "--configuration", str(self.path)]
+
     def start(self, wait=True):
         self.process = subprocess.Popen(
-            [program("pmctl"), "supervise", "--configuration", str(self.path)],
-            stdin=subprocess.DEVNULL, stdout=self.log.open("ab"), stderr=subprocess.STDOUT,
-            env=self.environment)
+            self.command(), stdin=subprocess.DEVNULL, stdout=self.log.open("ab"),
+            stderr=subprocess.STDOUT, env=self.environment)
         if wait:
             self.wait_ready()
         return self

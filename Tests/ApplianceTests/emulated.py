@@ -97,16 +97,10 @@ class EmulatedAppliance(Appliance):
 
     # Life
 
-    def start(self, wait=True):
-        command = f'mount --bind "{self.passwd}" /etc/passwd && exec "$0" "$@"'
-        self.process = subprocess.Popen(
-            ["unshare", "-m", "--propagation", "private", "sh", "-c", command, str(self.bin / "pmctl"),
-             "supervise", "--configuration", str(self.path)],
-            stdin=subprocess.DEVNULL, stdout=self.log.open("ab"), stderr=subprocess.STDOUT,
-            env=self.environment)
-        if wait:
-            self.wait_ready()
-        return self
+    def command(self):
+        words = f'mount --bind "{self.passwd}" /etc/passwd && exec "$0" "$@"'
+        return ["unshare", "-m", "--propagation", "private", "sh", "-c", words,
+                str(self.bin / "pmctl"), "supervise", "--configuration", str(self.path)]
 
     def __exit__(self, *_):
         try:

@@ -96,21 +96,10 @@ class SmallDisk(Appliance):
     """An appliance whose state lies on a small disk in memory, in a mount namespace of its own."""
     mode = "rw"
 
-    def start(self, wait=True):
+    def command(self):
         self.state.mkdir(exist_ok=True)
         mount = f"mount -t tmpfs -o {self.mode},size={STATE_MIB}m,mode=700 tmpfs {self.state}"
-        self.process = subprocess.Popen(
-            ["unshare", "-m", "sh", "-c", f'{mount} && exec "$0" "$@"', self.program_path(),
-             "supervise", "--configuration", str(self.path)],
-            stdin=subprocess.DEVNULL, stdout=self.log.open("ab"), stderr=subprocess.STDOUT,
-            env=self.environment)
-        if wait:
-            self.wait_ready()
-        return self
-
-    @staticmethod
-    def program_path():
-        return str(Path(os.environ["PM_BIN"]) / "pmctl")
+        return ["unshare", "-m", "sh", "-c", f'{mount} && exec "$0" "$@"', *super().command()]
 
     @property
     def disk(self):
