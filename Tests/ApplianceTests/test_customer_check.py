@@ -9,6 +9,7 @@ from cryptography.exceptions import InvalidSignature
 
 import customer_check
 import played_appliance as played
+from emulated import EmulatedAppliance, needs_emulation
 from played_appliance import answer, https, nonce_of
 
 pytestmark = pytest.mark.skipif(
@@ -82,3 +83,10 @@ def test_a_relay_that_ends_tls_is_refused(tmp_path, own, body, check):
         with played.terminating_relay(played.identity(tmp_path / "other"), box.port) as relay:
             with pytest.raises(SystemExit, match="REJECTED"):
                 check(relay)
+
+
+@needs_emulation
+def test_a_box_on_an_emulated_machine_is_accepted(world, capsys):
+    with EmulatedAppliance().start() as box:
+        customer_check.check("localhost", box.https, roots=set(world.anchors.values()))
+    assert "is held by a VM in a genuine SEV-SNP TEE" in capsys.readouterr().out

@@ -36,7 +36,9 @@ def test_commands_of_the_readme(appliance):
         if words[0] in NOT_RUN:
             continue
         done = appliance.pmctl(*words)
-        assert done.returncode == 0, (words, done.stdout, done.stderr)
+        # In development there is no gate, and `attest` says so by its code, too.
+        good = 151 if words[0] == "attest" else 0
+        assert done.returncode == good, (words, done.stdout, done.stderr)
         assert done.stdout.strip(), words
 
 
