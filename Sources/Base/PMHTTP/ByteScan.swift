@@ -110,6 +110,30 @@ extension Span where Element == UInt8 {
     }
   }
 
+  /// An offset up to which, from `from` on, all bytes are letters, digits and dashes, as in usual
+  /// names; there may be more of them only within the last fifteen bytes.
+  @inline(__always)
+  func plainNameEnd(from: Int) -> Int {
+    // Sixteen bytes at a time while that many are left, as below.
+    unsafe withUnsafeBytes { raw in
+      var i = from
+      while i &+ 16 <= raw.count {
+        let v = unsafe raw.loadUnaligned(fromByteOffset: i, as: SIMD16<UInt8>.self)
+        let letter: SIMD16<UInt8> =
+          (v | SIMD16<UInt8>(repeating: 0x20)) &- SIMD16<UInt8>(repeating: 0x61)
+        let digit: SIMD16<UInt8> = v &- SIMD16<UInt8>(repeating: 0x30)
+        let plain =
+          (letter .< SIMD16<UInt8>(repeating: 26)) .| (digit .< SIMD16<UInt8>(repeating: 10))
+          .| (v .== SIMD16<UInt8>(repeating: 0x2D))
+        let halves = unsafe unsafeBitCast(plain, to: SIMD2<UInt64>.self)
+        if ~halves[0] != 0 { return i &+ (~halves[0]).trailingZeroBitCount / 8 }
+        if ~halves[1] != 0 { return i &+ 8 &+ (~halves[1]).trailingZeroBitCount / 8 }
+        i &+= 16
+      }
+      return i
+    }
+  }
+
   /// Offset of the first control byte (under 0x20, or 0x7F) at or after `from`, or `count`.
   @inline(__always)
   func firstControl(from: Int) -> Int {

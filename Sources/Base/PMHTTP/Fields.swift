@@ -127,7 +127,7 @@ public struct Fields: Sendable {
   private mutating func readLine(
     _ bytes: borrowing Span<UInt8>, at start: Int, end: Int
   ) throws(HTTPError) -> Int {
-    var nameEnd = start
+    var nameEnd = bytes.plainNameEnd(from: start)
     while nameEnd < end, isTokenByte(bytes[nameEnd]) { nameEnd &+= 1 }
     // Also refuses a folded line, which begins with a blank, and a blank before the colon.
     guard nameEnd > start, nameEnd < end, bytes[nameEnd] == 0x3A else { throw .malformedField }
