@@ -64,6 +64,27 @@ import Testing
     }
   }
 
+  @Test func aGateThatNeverOpenedClosesWhatAnEarlierRunLeft() {
+    for verdict in [Verdict.refused(token: "kmsg-no-snp"), .unavailable(token: "device-busy")] {
+      var scene = Scene(Settings(isDevelopment: false))
+      scene.send(.begin)
+      scene.send(.verdict(verdict))
+      #expect(scene.effects.contains(.closeListeners))
+    }
+  }
+
+  @Test func aReloadOvertakesTheRunOfTheGateThatKnowsItNot() {
+    var scene = Scene(Settings(isDevelopment: false))
+    scene.send(.begin)
+    scene.send(.verdict(.passed))
+    scene.send(.bound(true))
+    scene.order(.gate)
+    scene.order(.reload(changed: []))
+    #expect(scene.effects.prefix(2) == [.adopt(2), .appraise])
+    scene.order(.gate)
+    #expect(!scene.effects.contains(.appraise), "an order waits for the run under way")
+  }
+
   @Test func servicesStartOneAfterTheOtherWhenReady() {
     var scene = Scene()
     scene.send(.begin)

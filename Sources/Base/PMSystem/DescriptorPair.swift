@@ -52,9 +52,11 @@ public final class PipeReader: EventSource {
 
   public override func onReady(_ readiness: Readiness) { readOnce() }
 
-  /// Takes what is there now; for last words before the end of a process is handled.
-  public func readOnce() {
-    guard isInLoop else { return }
+  /// Takes what is there now; for last words before the end of a process is handled. False if
+  /// nothing was.
+  @discardableResult
+  public func readOnce() -> Bool {
+    guard isInLoop else { return false }
     let number = number
     // The kernel writes at most the length of the chunk.
     let count = unsafe chunk.withUnsafeMutableBytes {
@@ -65,5 +67,6 @@ public final class PipeReader: EventSource {
     } else if count == 0 || (pm_errno() != EAGAIN && pm_errno() != EINTR) {
       onEnd()
     }
+    return count > 0
   }
 }

@@ -12,8 +12,9 @@ extension Supervision {
     }
   }
 
-  mutating func appraise() {
-    guard !isAppraising, !isLeaving else { return }
+  /// `anew` overtakes a run under way: what it works on does not count any more.
+  mutating func appraise(anew: Bool = false) {
+    guard anew || !isAppraising, !isLeaving else { return }
     isAppraising = true
     timers.cancel(.gateRetry)
     timers.cancel(.gateRecheck)
@@ -89,7 +90,8 @@ extension Supervision {
 
   private mutating func shut() {
     timers.cancel(.bindRetry)
-    if isListening { effects.append(.closeListeners) }
+    // Before the first verdict, an earlier run may have left some.
+    if isListening || !hasBegun { effects.append(.closeListeners) }
     isListening = false
     stop(.edge, .gateShut, .gate)
   }

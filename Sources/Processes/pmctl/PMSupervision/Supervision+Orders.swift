@@ -150,8 +150,8 @@ extension Supervision {
       guard canRenew(service) else { return refuse(order, .busy) }
     }
     effects.append(.adopt(order.id))
-    // The configuration is in the evidence.
-    if !settings.isDevelopment { appraise() }
+    // The configuration is in the evidence, and says what is demanded of it.
+    if !settings.isDevelopment { appraise(anew: true) }
     enlist(order, .ready, Set(affected.filter { services[$0].state != .off }))
     for service in affected { renew(service, .inputChanged, .reload) }
     for service in [Service.core, .edge] where !changed.contains(service) {

@@ -71,14 +71,24 @@ final class Listeners {
     }
   }
 
-  /// Shuts both ports. A stored descriptor would keep the socket alive, so it goes by name.
-  func closePublic() {
+  /// Shuts both ports; false if none was open. A stored descriptor would keep the socket alive, so
+  /// it goes by name.
+  func closePublic() -> Bool {
+    var wasOpen = isHeld(https) || isHeld(http)
     https = nil
     http = nil
-    _ = stored.take(Inheritance.Name.https.rawValue)
-    _ = stored.take(Inheritance.Name.http.rawValue)
+    for name in Self.storedNames where isHeld(stored.take(name.rawValue)) { wasOpen = true }
+    guard wasOpen else { return false }
     for name in Self.storedNames {
       store?.send(["FDSTOREREMOVE=1", "FDNAME=\(name.rawValue)"])
+    }
+    return true
+  }
+
+  private func isHeld(_ socket: borrowing OwnedDescriptor?) -> Bool {
+    switch socket {
+    case .some: true
+    case .none: false
     }
   }
 }

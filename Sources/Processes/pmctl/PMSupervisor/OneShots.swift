@@ -91,7 +91,11 @@ private final class Running {
         // What is too much is read and dropped, so that its writer does not wait.
         if output.count <= bytesMax { output += bytes }
       },
-      onEnd: { [unowned self] in hasEnded = true })
+      onEnd: { [unowned self] in
+        hasEnded = true
+        // A pipe at its end would wake the loop again and again while its process lives on.
+        if let reader = self.reader { loop.remove(reader) }
+      })
     try loop.add(reader)
     self.reader = reader
   }
@@ -99,9 +103,9 @@ private final class Running {
   func end(_ status: PidHandle.Status, _ loop: EventLoop) -> OneShot.End {
     loop.remove(handle)
     if let reader {
-      // Nobody else has the writing end once the process and what it started are gone.
       handle.killGroup()
-      while !hasEnded, output.count <= bytesMax { reader.readOnce() }
+      // What it wrote is in the pipe. Whoever it gave the writing end to is not waited for.
+      while !hasEnded, output.count <= bytesMax, reader.readOnce() {}
       loop.remove(reader)
     }
     var code = ExitCode.failed

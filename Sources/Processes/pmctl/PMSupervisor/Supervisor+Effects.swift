@@ -13,8 +13,7 @@ extension Supervisor {
     case .appraise: appraise()
     case .bind: bind()
     case .closeListeners:
-      listeners.closePublic()
-      journal.note(.listenersClosed)
+      if listeners.closePublic() { journal.note(.listenersClosed) }
     case .spawn(let service, let number): spawn(service, number)
     case .askToLeave(let service, let number):
       child(service, number)?.handle.send(

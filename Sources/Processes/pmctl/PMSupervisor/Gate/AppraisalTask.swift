@@ -46,15 +46,17 @@ struct AppraisalVerdict {
   /// Name, state, token and detail of each factor.
   let factors: [(name: String, state: String, token: FailureToken?, detail: String)]
 
-  /// Nil if it is no verdict: then nothing was proved.
-  init?(_ line: [UInt8]) {
-    guard let value = try? JSONReader.read(line), let verdict = value["verdict"]?.string,
-      let factors = value["factors"]?.array
+  /// Nil if it is no verdict, or if the process did not end as its verdict says: then nothing was
+  /// proved.
+  init?(_ end: OneShot.End) {
+    guard end.isWhole, let value = try? JSONReader.read(end.output),
+      let verdict = value["verdict"]?.string, let factors = value["factors"]?.array
     else { return nil }
     let token = value["token"]?.string.flatMap(FailureToken.init(rawValue:))
-    // Passing takes the word; everything else is a failure with its token.
+    // Passing takes the word, no token at all, and the exit code; everything else is a failure
+    // with its token.
     if verdict == Verdict.proven.rawValue {
-      guard token == nil else { return nil }
+      guard value["token"] == .null, end.code == ExitCode.done else { return nil }
     } else if token == nil {
       return nil
     }

@@ -245,9 +245,7 @@ final class Gatekeeper {
       outputBytesMax: RuntimeLimits.verdictBytesMax)
     oneShots.run(task, configuration) { [unowned self] end in
       guard run == number else { return }
-      guard end.isWhole, let verdict = AppraisalVerdict(end.output) else {
-        return fail(.appraiseFailed)
-      }
+      guard let verdict = AppraisalVerdict(end) else { return fail(.appraiseFailed) }
       for factor in verdict.factors {
         note(factor.name, factor.token, factor.detail, state: factor.state)
       }
