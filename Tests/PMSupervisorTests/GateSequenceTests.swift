@@ -83,6 +83,14 @@ import Testing
     #expect(sequence.appraised(.tcbCert) == .end(.tcbCert))
   }
 
+  @Test func aChainTooLargeForADocumentIsNotTheLastWord() {
+    for token in [FailureToken.docSize, .docMember, .certParse] {
+      var (sequence, _) = atChain(.azure)
+      _ = sequence.found(whole)
+      #expect(sequence.appraised(token) == .lookForChain(.imds))
+    }
+  }
+
   @Test func aRefusalThatNoChainHealsIsFinal() {
     for token in [FailureToken.debug, .tcbFloor, .reportData, .measurement, .idKey, .claims] {
       var (sequence, _) = atChain(.snp)

@@ -141,11 +141,12 @@ extension FailureToken {
   /// True if another chain for the same report may do better.
   fileprivate var concernsChain: Bool {
     switch self {
-    case .chainCount, .docMember, .certParse, .arkPin, .arkAlg, .arkRSA, .arkIssuer, .arkSig,
-      .arkTime, .askAlg, .askRSA, .askIssuer, .askSig, .askTime, .askCA, .askCN, .vekAlg, .vekRSA,
-      .vekIssuer, .vekSig, .vekTime, .vekCN, .vekKey, .extMissing, .extDup, .extInt, .extStr,
-      .extStruct, .extProduct, .extSpare, .extHWID, .extCSP, .signerKind, .reportSig, .fmsProduct,
-      .tcbMBZ, .tcbCert, .chipID:
+    // A chain of the wrong size makes a document of the wrong size.
+    case .docSize, .chainCount, .docMember, .certParse, .arkPin, .arkAlg, .arkRSA, .arkIssuer,
+      .arkSig, .arkTime, .askAlg, .askRSA, .askIssuer, .askSig, .askTime, .askCA, .askCN, .vekAlg,
+      .vekRSA, .vekIssuer, .vekSig, .vekTime, .vekCN, .vekKey, .extMissing, .extDup, .extInt,
+      .extStr, .extStruct, .extProduct, .extSpare, .extHWID, .extCSP, .signerKind, .reportSig,
+      .fmsProduct, .tcbMBZ, .tcbCert, .chipID:
       true
     default: false
     }

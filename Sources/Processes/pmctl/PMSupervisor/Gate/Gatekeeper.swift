@@ -27,8 +27,9 @@ final class Gatekeeper {
   /// Newest last. The one before serves edges that still drain with their older key.
   private var standings: [Standing] = []
   private(set) var trace: GateTrace
-  /// What the kernel said of this boot, once it did: it does not change its mind.
-  private var kernelLine: String?
+  /// What the kernel said of this boot, once it did: it does not change its mind. Each platform
+  /// wants another line.
+  private var kernelLines: [Platform: String] = [:]
 
   // One run.
   private var number = 0
@@ -68,10 +69,11 @@ final class Gatekeeper {
     request = Request(file: file)
     trace = GateTrace(now: .now(), at: .now())
     let attestation = file.configuration.attestation
-    sequence = GateSequence(
-      platform: attestation.platform.map(Platform.init), mayFetch: attestation.collateral == .fetch)
-    if let kernelLine { note(GateSequence.Step.kernelLog.rawValue, nil, kernelLine) }
-    perform(sequence.begin(knowsKernel: kernelLine != nil))
+    let platform = attestation.platform.map(Platform.init)
+    sequence = GateSequence(platform: platform, mayFetch: attestation.collateral == .fetch)
+    let line = platform.flatMap { kernelLines[$0] }
+    if let line { note(GateSequence.Step.kernelLog.rawValue, nil, line) }
+    perform(sequence.begin(knowsKernel: line != nil))
   }
 
   /// Nothing that passed counts any more.
@@ -91,7 +93,7 @@ final class Gatekeeper {
     switch effect {
     case .readKernelLog(let platform):
       ask(.kernelLine(platform), run) { [unowned self] in
-        kernelLine = $0
+        kernelLines[platform] = $0
         note($0)
       }
     case .checkDevice(let platform): ask(.device(platform), run) { [unowned self] in note($0) }
@@ -152,6 +154,8 @@ final class Gatekeeper {
       secondsMax: RuntimeLimits.keySecondsMax, outputBytesMax: RuntimeLimits.keyOutputBytesMax)
     oneShots.run(task, configuration) { [unowned self] end in
       guard run == number else { return }
+      // A process that could not be started says nothing of the key.
+      if end.code == ExitCode.transient { return fail(.appraiseFailed) }
       let text = String(decoding: end.result ?? [], as: UTF8.self)
       guard text.hasSuffix("\n"), let key = Digest256(hex: String(text.dropLast())) else {
         return fail(.edgeKey)
