@@ -1,7 +1,7 @@
 """Checks an appliance with nothing of ours: python3 customer_check.py HOST PORT [MEASUREMENT]
 
-Shows what the proof rests on, in an order that can be read; `pmctl verify` checks more (firmware
-levels, reserved bits, AMD's extensions, revocation). Needs the package `cryptography`."""
+Shows what the proof rests on, in an order that can be read; `pmctl verify` checks more (levels of
+firmware, reserved bits, AMD's extensions, revocation). Needs `cryptography` 42 or newer."""
 import base64, datetime, hashlib, http.client, json, secrets, ssl, struct, sys
 
 from cryptography import x509

@@ -13,7 +13,7 @@ extension Command {
       options: ["--save": "DIR"],
       examples: [
         "pmctl attest", "pmctl attest --fresh   # runs the gate again first",
-        "pmctl attest --save evidence && pmctl verify --evidence evidence",
+        "pmctl attest --save evidence   # evidence.json, which the gate judged",
       ], run: attest)
   ]
 
@@ -45,7 +45,8 @@ extension Command {
     return view.isPassed ? ExitCode.done : ExitCode.gateShut
   }
 
-  /// The document that was judged, as `pmctl verify --evidence` reads it.
+  /// The document that was judged. `pmctl verify --evidence` wants the connection besides, which
+  /// only a client has seen.
   private static func save(to folder: String, _ input: CommandInput) -> Int32 {
     guard var client = ControlClient(input) else { return noAnswer("attest", input) }
     var document: [UInt8] = []

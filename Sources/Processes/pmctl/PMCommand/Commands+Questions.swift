@@ -16,10 +16,7 @@ extension Command {
       examples: ["pmctl why core", "pmctl why gate"], words: serviceNames + ["gate"], run: why),
     Command(
       name: "logs", summary: "Show the supervisor's newest events as JSON lines.", form: "",
-      examples: [
-        "pmctl logs", "journalctl --namespace=privatemode   # all processes, under systemd",
-      ],
-      run: logs),
+      examples: ["pmctl logs"], run: logs),
     Command(
       name: "watch", summary: "Show state changes as they come, until interrupted.",
       form: "[--json]", flags: ["--json"], examples: ["pmctl watch"], run: watch),
