@@ -22,7 +22,7 @@ public enum Limits {
   public static let vendorInterruptSeconds: UInt64 = 5
   /// A killed group is killed again after this time, in case something was forked meanwhile.
   public static let killRepeatSeconds: UInt64 = 5
-  /// All of a shutdown; the unit's TimeoutStopSec is 45.
+  /// All of a shutdown; a unit's `TimeoutStopSec=` must be longer, and is 90 s if not given.
   public static let shutdownSecondsMax: UInt64 = 40
 
   public static let backOffMilliseconds: UInt64 = 500

@@ -12,7 +12,7 @@ final class Listeners {
   private var stored: InheritedDescriptors
   private let store: Notifier?
 
-  /// Names in the fd store; `appliance.service` gives it room for four.
+  /// Names in the fd store, for which a unit makes room by `FileDescriptorStoreMax=`.
   private static let storedNames = [Inheritance.Name.https, .http]
 
   init(stored: InheritedDescriptors, store: Notifier?) {
