@@ -311,6 +311,35 @@ def test_a_new_key_is_proved_before_it_serves(box, key):
     assert box.verify()[1]["verdict"] == "proven"
 
 
+def test_a_key_of_the_operator_serves_only_once_it_is_proved():
+    with EmulatedAppliance() as box:
+        folder = box.place / "own"
+        folder.mkdir()
+        subprocess.run(
+            ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
+             "-nodes", "-days", "30", "-subj", "/CN=localhost", "-addext",
+             "subjectAltName=DNS:localhost", "-keyout", folder / "key.pem", "-out",
+             folder / "certificate.pem"], check=True, capture_output=True, timeout=30)
+        for path in folder.iterdir():
+            os.chown(path, 992, 992)
+            path.chmod(0o600)
+        old, generation = box.gate()["key_sha256"], box.services()["edge"]["generation"]
+        box.script(call="device-busy")
+        box.configuration["tls"] = {
+            "certificate": str(folder / "certificate.pem"), "key": str(folder / "key.pem")}
+        box.write_configuration()
+        assert box.pmctl("reload").returncode == 0
+        time.sleep(1)
+        assert box.services()["edge"]["generation"] == generation
+        box.script()
+        assert box.pmctl("gate").returncode == 0
+        wait_for(lambda: box.services()["edge"].get("generation", 0) > generation
+                 and box.services()["edge"]["state"] == "ready", 20, 0.1)
+        code, verdict = box.verify()
+        assert (code, verdict["verdict"]) == (0, "proven"), verdict
+        assert verdict["claims"]["key_origin"] == "provided" and box.gate()["key_sha256"] != old
+
+
 def test_azure_is_proven_by_the_paravisors_report_and_a_quote():
     cases = played_appliance.vectors() / "synthetic" / "cases"
     name = next(path.name for path in sorted(cases.iterdir()) if path.name.startswith("a0"))

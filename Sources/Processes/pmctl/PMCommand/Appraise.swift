@@ -6,7 +6,7 @@ internal import PMSystem
 internal import PMWire
 
 /// The appraising role: reads a task from standard input, prints one line with the verdict, exits 0
-/// if the evidence is good. It has no files, no network and no rights; only its word counts.
+/// if the evidence is good. It needs no files, no network and no rights; only its word counts.
 enum Appraise {
   static func run(_ world: World) -> Int32 {
     guard let input = OwnedDescriptor.standardInput(),

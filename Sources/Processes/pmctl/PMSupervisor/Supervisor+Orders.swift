@@ -88,7 +88,11 @@ extension Supervisor {
       candidate.stateDirectory == configuration.stateDirectory,
       candidate.programDirectory == configuration.programDirectory
     else { return onOutcome(ControlOutcome(.refused, reason: "needs-restart-of-pmctl")) }
-    let changed = Set(Service.allCases.filter { isChanged($0, candidate) })
+    var changed = Set(Service.allCases.filter { isChanged($0, candidate) })
+    // A new key serves only once the gate has proved it; its verdict renews the edge.
+    if configuration.profile == .production, candidate.tls.keySource != configuration.tls.keySource {
+      changed.remove(.edge)
+    }
     let now = Instant.now().moment
     let id = orders.add(
       .init(verb: .reload, givenAt: now, onProgress: { _ in }, onOutcome: onOutcome))

@@ -46,6 +46,9 @@ public struct Configuration: Equatable, Sendable {
     /// Nil: the edge makes one, which then never leaves the machine.
     public var key: String?
     public var keyStorage = KeyStorage.memory
+
+    /// Where the key comes from; if it differs, the key may.
+    public var keySource: String { key ?? keyStorage.rawValue }
   }
 
   /// Where a key that was born here lies.
