@@ -28,7 +28,8 @@ extension Command {
         "pmctl verify --evidence evidence --at 2026-11-22T12:00:00Z",
         "pmctl verify https://ai.example.org --json | jq -r .verdict",
       ],
-      words: Factor.Name.allCases.map(\.rawValue), usageExit: VerifyExit.usage, run: verify)
+      words: Factor.Name.allCases.map(\.rawValue), usageExit: VerifyExit.usage,
+      judgesConfiguration: true, run: verify)
   ]
 
   /// Exit codes of `verify`: scripts tell a refusal from a network that is down.

@@ -90,7 +90,8 @@ extension Supervisor {
     else { return onOutcome(ControlOutcome(.refused, reason: "needs-restart-of-pmctl")) }
     var changed = Set(Service.allCases.filter { isChanged($0, candidate) })
     // A new key serves only once the gate has proved it; its verdict renews the edge.
-    if configuration.profile == .production, candidate.tls.keySource != configuration.tls.keySource {
+    let isKeyNew = candidate.tls.keySource != configuration.tls.keySource
+    if configuration.profile == .production, isKeyNew {
       changed.remove(.edge)
     }
     let now = Instant.now().moment
