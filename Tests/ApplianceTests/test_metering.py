@@ -357,7 +357,7 @@ def test_answer_goes_on_without_its_client_to_learn_its_cost(appliance, vendor, 
     leave_early(appliance, key, chat_body())
     row = appliance.settled_row(key)
     record = vendor.settled()
-    assert record["complete"] and not record["client_left"]
+    assert record["complete"] and not record["client_left"], (record, row)
     check_counts(row, record["usage"])
     assert row["usage_source"] == "upstream" and "client_gone" in row["flags"].split()
 
