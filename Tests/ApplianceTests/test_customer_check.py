@@ -87,6 +87,6 @@ def test_a_relay_that_ends_tls_is_refused(tmp_path, own, body, check):
 
 @needs_emulation
 def test_a_box_on_an_emulated_machine_is_accepted(world, capsys):
-    with EmulatedAppliance().start() as box:
+    with EmulatedAppliance() as box:
         customer_check.check("localhost", box.https, roots=set(world.anchors.values()))
     assert "is held by a VM in a genuine SEV-SNP TEE" in capsys.readouterr().out
