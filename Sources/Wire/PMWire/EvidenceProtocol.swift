@@ -11,7 +11,8 @@ public enum EvidenceLimits {
   public static let waitingMax = 8
   /// All clients together: the security processor is shared with the whole machine.
   public static let requestsPerSecond = 1
-  public static let burstMax = 8
+  /// What may come at once, counted in seconds of it.
+  public static let burstSecondsMax: UInt64 = 8
   /// A client waits no longer than this for its document.
   public static let deadlineMillisecondsDefault: Int64 = 15_000
   public static let deadlineMillisecondsMax: Int64 = 60_000

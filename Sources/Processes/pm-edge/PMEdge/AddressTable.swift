@@ -38,8 +38,11 @@ final class AddressTable: Sendable {
 
   init(_ settings: EdgeSettings) {
     connectionsMax = settings.connectionsPerAddressMax
-    handshakes = Pace(perSecond: settings.handshakesPerAddressPerSecond)
-    keyless = Pace(perSecond: settings.keylessRequestsPerAddressPerSecond)
+    handshakes = Pace(
+      perSecond: settings.handshakesPerAddressPerSecond, burstSeconds: EdgeBounds.burstSecondsMax)
+    keyless = Pace(
+      perSecond: settings.keylessRequestsPerAddressPerSecond,
+      burstSeconds: EdgeBounds.burstSecondsMax)
     state = Guarded(State(requests: settings.addressWindow))
   }
 

@@ -18,7 +18,9 @@ final class EvidenceDesk {
   private let onFirmwareChange: () -> Void
   private var waiting: [Ticket] = []
   private var isWorking = false
-  private var pace = EvidencePace()
+  private let pace = Pace(
+    perSecond: EvidenceLimits.requestsPerSecond, burstSeconds: EvidenceLimits.burstSecondsMax)
+  private var account = Pace.Account()
 
   init(_ gatekeeper: Gatekeeper, onFirmwareChange: @escaping () -> Void) {
     (self.gatekeeper, self.onFirmwareChange) = (gatekeeper, onFirmwareChange)
@@ -29,8 +31,8 @@ final class EvidenceDesk {
       return connection.refuse(request.id, .malformed, 0)
     }
     let now = Instant.now()
-    guard waiting.count < EvidenceLimits.waitingMax, pace.take(now) else {
-      return connection.refuse(request.id, .busy, pace.secondsUntilNext(now))
+    guard waiting.count < EvidenceLimits.waitingMax, account.admits(pace, at: now) else {
+      return connection.refuse(request.id, .busy, Self.busySeconds)
     }
     waiting.append(
       Ticket(
@@ -60,6 +62,8 @@ final class EvidenceDesk {
     }
   }
 
+  /// A place is free again, and the pace admits another.
+  private static let busySeconds = 1
   /// The gate may run meanwhile.
   private static let retrySeconds = 5
 
@@ -79,91 +83,4 @@ final class EvidenceDesk {
       ticket.connection.refuse(ticket.request.id, .unavailable, Self.retrySeconds)
     }
   }
-}
-
-/// One token each second, a few at once.
-struct EvidencePace {
-  private var tokens = Double(EvidenceLimits.burstMax)
-  private var at: Instant?
-
-  mutating func take(_ now: Instant) -> Bool {
-    refill(now)
-    guard tokens >= 1 else { return false }
-    tokens -= 1
-    return true
-  }
-
-  mutating func secondsUntilNext(_ now: Instant) -> Int {
-    refill(now)
-    let missing = max(0, 1 - tokens) / Double(EvidenceLimits.requestsPerSecond)
-    return max(1, Int(missing.rounded(.up)))
-  }
-
-  private mutating func refill(_ now: Instant) {
-    if let at {
-      let gained = Double(now.millisecondsSince(at)) / 1000
-        * Double(EvidenceLimits.requestsPerSecond)
-      tokens = min(Double(EvidenceLimits.burstMax), tokens + gained)
-    }
-    at = now
-  }
-}
-
-/// One edge's end of the socket pair. The key is the one that edge was started with.
-final class EvidenceConnection: StreamSource {
-  let key: Digest256
-  private let desk: EvidenceDesk
-  private var input = ByteBuffer()
-
-  init(
-    _ socket: consuming OwnedDescriptor, in loop: EventLoop, key: Digest256, _ desk: EvidenceDesk
-  ) {
-    (self.key, self.desk) = (key, desk)
-    super.init(consume socket, in: loop)
-  }
-
-  override func onReadable() {
-    switch receive(into: &input, upTo: EvidenceLimits.lineBytesMax) {
-    case .bytes: takeLines()
-    case .wouldBlock: break
-    case .ended, .failed: close()
-    }
-  }
-
-  private func takeLines() {
-    while !isClosed {
-      let bytes = input.bytes
-      guard let end = bytes.firstIndex(of: UInt8(ascii: "\n")) else { break }
-      input.consume(end + 1)
-      // Only the edge writes here; one that breaks the protocol is not talked to.
-      guard let request = EvidenceRequest(line: Array(bytes[..<end])) else { return close() }
-      desk.take(request, from: self)
-    }
-    if input.count > EvidenceLimits.lineBytesMax { close() }
-  }
-
-  func refuse(_ id: Int64, _ refusal: EvidenceReply.Refusal, _ seconds: Int) {
-    say(.refused(refusal, retryAfterSeconds: seconds), id)
-  }
-
-  /// Sends a document in pieces.
-  func send(_ document: [UInt8], _ id: Int64) {
-    var index = 0
-    for start in stride(from: 0, to: document.count, by: EvidenceLimits.pieceBytesMax) {
-      let end = min(document.count, start + EvidenceLimits.pieceBytesMax)
-      say(.part(index, Base64.text(Array(document[start..<end]).span)), id)
-      index += 1
-    }
-    say(.done(bytes: document.count), id)
-  }
-
-  private func say(_ reply: EvidenceReply, _ id: Int64) {
-    if isClosed { return }
-    // An edge that does not read has more than its requests can amount to.
-    guard queuedBytes < Self.queuedBytesMax else { return close() }
-    write(Array(reply.line(to: id).utf8).span)
-  }
-
-  /// A document as base64 lines, for each that may wait.
-  private static let queuedBytesMax = (EvidenceLimits.waitingMax + 1) * 128 * 1024
 }

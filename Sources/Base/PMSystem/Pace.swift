@@ -1,23 +1,23 @@
-internal import PMSystem
-
 /// How often something may happen: `perSecond` times for good, and what a few seconds would give at
 /// once (the generic cell rate algorithm, ITU-T I.371).
-struct Pace: Sendable {
+public struct Pace: Sendable {
   private let nanosecondsEach: UInt64
   /// How many seconds' worth may come at once.
   private let burstSeconds: UInt64
 
-  init(perSecond: Int, burstSeconds: UInt64 = EdgeBounds.burstSecondsMax) {
+  public init(perSecond: Int, burstSeconds: UInt64) {
     nanosecondsEach = 1_000_000_000 / UInt64(max(1, perSecond))
     self.burstSeconds = burstSeconds
   }
 
-  /// How far one address is ahead of the pace: a single number, however much was admitted.
-  struct Account: Sendable {
+  /// How far somebody is ahead of the pace: a single number, however much was admitted.
+  public struct Account: Sendable {
     private var paidUntil = Instant(nanoseconds: 0)
 
+    public init() {}
+
     /// Counts one more, unless that is too many at once.
-    mutating func admits(_ pace: Pace, at now: Instant) -> Bool {
+    public mutating func admits(_ pace: Pace, at now: Instant) -> Bool {
       let start = max(paidUntil, now)
       let burst = now.adding(seconds: pace.burstSeconds)
       let end = Instant(nanoseconds: start.nanoseconds &+ pace.nanosecondsEach)
@@ -26,6 +26,7 @@ struct Pace: Sendable {
       return true
     }
 
-    func isIdle(at now: Instant) -> Bool { paidUntil <= now }
+    /// True if nothing admitted counts any more.
+    public func isIdle(at now: Instant) -> Bool { paidUntil <= now }
   }
 }
