@@ -4,7 +4,7 @@ import Testing
 @testable import PMSupervisor
 
 @Suite struct GateSequenceTests {
-  private let whole = CertificateParts(vek: [1], intermediate: [2], root: [3])
+  private let whole = FoundCertificates(vek: [1], intermediate: [2], ark: [3])
 
   /// A sequence up to its first look for a chain.
   private func atChain(
@@ -54,7 +54,7 @@ import Testing
       var places: [GateSequence.ChainSource] = []
       while case .lookForChain(let place) = effect {
         places.append(place)
-        effect = sequence.found(nil)
+        effect = sequence.found(FoundCertificates())
       }
       #expect(effect == .end(mayFetch ? .collateralFetch : .collateralMissing))
       return places
@@ -67,8 +67,8 @@ import Testing
 
   @Test func aTableWithoutIntermediatesIsCompleted() {
     var (sequence, _) = atChain(.snp)
-    #expect(sequence.found(CertificateParts(vek: [1])) == .lookForChain(.cache))
-    let rest = CertificateParts(intermediate: [2], root: [3])
+    #expect(sequence.found(FoundCertificates(vek: [1])) == .lookForChain(.cache))
+    let rest = FoundCertificates(intermediate: [2], ark: [3])
     #expect(sequence.found(rest) == .appraise(whole))
   }
 
@@ -78,7 +78,7 @@ import Testing
     #expect(sequence.appraised(.tcbCert) == .lookForChain(.cache))
     // The same again is not judged again.
     #expect(sequence.found(whole) == .lookForChain(.kds))
-    let other = CertificateParts(vek: [9], intermediate: [2], root: [3])
+    let other = FoundCertificates(vek: [9], intermediate: [2], ark: [3])
     #expect(sequence.found(other) == .appraise(other))
     #expect(sequence.appraised(.tcbCert) == .end(.tcbCert))
   }
@@ -103,22 +103,7 @@ import Testing
     var (sequence, _) = atChain(.snp)
     _ = sequence.found(whole)
     _ = sequence.appraised(.vekSig)
-    _ = sequence.found(nil)
-    #expect(sequence.found(nil) == .end(.vekSig))
+    _ = sequence.found(FoundCertificates())
+    #expect(sequence.found(FoundCertificates()) == .end(.vekSig))
   }
-}
-
-@Suite struct CertificateLinesTests {
-  private func parts(_ text: String) -> CertificateParts? {
-    CertificateParts(lines: Array(text.utf8))
-  }
-
-  @Test func linesAreRead() {
-    let read = parts("vek AQ==\nmid Ag==\nark Aw==\n")
-    #expect(read == CertificateParts(vek: [1], intermediate: [2], root: [3]))
-    #expect(parts("vek AQ==\n") == CertificateParts(vek: [1]))
-  }
-
-  @Test(arguments: ["", "\n", "vek", "vek A", "vek AQ== x", "key AQ==", "vek AQ==\nrest"])
-  func anythingElseIsNothing(_ text: String) { #expect(parts(text) == nil) }
 }

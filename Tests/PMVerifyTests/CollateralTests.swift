@@ -27,9 +27,9 @@ struct CollateralTests {
   private func run(
     _ place: String, kind: String = "vcek", product: String? = "Genoa", at time: WallTime? = nil,
     _ source: PlayedSource
-  ) throws(CollateralRole.Fault) -> Certificates? {
+  ) throws(CollateralRole.Fault) -> FoundCertificates? {
     let words = [place, scratch.path, Self.chip, Self.level, kind] + (product.map { [$0] } ?? [])
-    return Certificates(output: try CollateralRole.run(words, source: source, at: time ?? now))
+    return FoundCertificates(lines: try CollateralRole.run(words, source: source, at: time ?? now))
   }
 
   /// AMD's service, with the chain of the vectors.
@@ -47,7 +47,7 @@ struct CollateralTests {
   @Test func aChipIsAskedForByItsNumberAndLevel() throws {
     let source = amd
     let found = try run("kds", source)
-    #expect(found == Certificates(vek: chain[0], intermediate: chain[1], ark: chain[2]))
+    #expect(found == FoundCertificates(vek: chain[0], intermediate: chain[1], ark: chain[2]))
     #expect(source.asked == [
       "amd /vcek/v1/Genoa/\(Self.chip)?blSPL=10&teeSPL=00&snpSPL=23&ucodeSPL=84",
       "amd /vcek/v1/Genoa/cert_chain",
@@ -66,7 +66,7 @@ struct CollateralTests {
   @Test func aProvidersKeyIsNotPublic() throws {
     let source = amd
     let found = try run("kds", kind: "vlek", source)
-    #expect(found == Certificates(intermediate: chain[1], ark: chain[2]))
+    #expect(found == FoundCertificates(intermediate: chain[1], ark: chain[2]))
     #expect(source.asked == ["amd /vlek/v1/Genoa/cert_chain"])
   }
 
@@ -112,11 +112,11 @@ struct CollateralTests {
     #expect(name == "597836e770743e32cb2e95fbcca5acd9981dfc81489eb1dbef654c1107452869")
     try FileIO.makeFolder(scratch.file(name), mode: 0o700)
     try FileIO.replace(scratch.file("\(name)/mid.der"), with: chain[1], mode: 0o600)
-    #expect(try run("cache", amd) == Certificates(intermediate: chain[1]))
+    #expect(try run("cache", amd) == FoundCertificates(intermediate: chain[1]))
     // Longer than any certificate: as if it were not there.
     let long = [UInt8](repeating: 0, count: 4097)
     try FileIO.replace(scratch.file("\(name)/ark.der"), with: long, mode: 0o600)
-    #expect(try run("cache", amd) == Certificates(intermediate: chain[1]))
+    #expect(try run("cache", amd) == FoundCertificates(intermediate: chain[1]))
     try removeCache()
   }
 
@@ -143,7 +143,7 @@ struct CollateralTests {
     let body = metadata(pem(chain[0]), pem(chain[1]) + pem(chain[2]))
     let source = PlayedSource { _, _ in HTTPAnswer(status: 200, body: body) }
     let found = try run("imds", source)
-    #expect(found == Certificates(vek: chain[0], intermediate: chain[1], ark: chain[2]))
+    #expect(found == FoundCertificates(vek: chain[0], intermediate: chain[1], ark: chain[2]))
     #expect(source.asked == ["azure /metadata/THIM/amd/certification"])
     try removeCache()
   }
@@ -202,13 +202,13 @@ struct CollateralTests {
     "vek  AA==\n",
   ])
   func linesOfAnybodyAreReadStrictly(_ text: String) {
-    #expect(Certificates(output: Array(text.utf8)) == nil)
+    #expect(FoundCertificates(lines: Array(text.utf8)) == nil)
   }
 
   @Test func noMoreThanTheBoundIsReadOrPrinted() throws {
-    let line = "vek " + String(repeating: "A", count: Certificates.outputBytesMax - 5) + "\n"
-    #expect(Certificates(output: Array((line + "\n").utf8)) == nil)
-    let long = [UInt8](repeating: 0, count: Certificates.outputBytesMax)
+    let line = "vek " + String(repeating: "A", count: FoundCertificates.linesBytesMax - 5) + "\n"
+    #expect(FoundCertificates(lines: Array((line + "\n").utf8)) == nil)
+    let long = [UInt8](repeating: 0, count: FoundCertificates.linesBytesMax)
     let source = PlayedSource { _, _ in HTTPAnswer(status: 200, body: long) }
     #expect(throws: CollateralRole.Fault.nothing) { try run("kds", source) }
   }

@@ -20,8 +20,6 @@ enum RuntimeLimits {
   static let verdictBytesMax = 64 << 10
   /// The role gives up after 20 s by itself.
   static let collateralSecondsMax: UInt64 = 25
-  /// 64 KiB of certificates as base64, with their names.
-  static let collateralOutputBytesMax = 96 << 10
   /// One-shots under way: probes, one per service, one of the path and one more while a generation
   /// changes; a check; one of the gate.
   static let oneShotsMax = 14

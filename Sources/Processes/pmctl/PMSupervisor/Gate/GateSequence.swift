@@ -26,7 +26,7 @@ struct GateSequence {
     case prepareKey
     case prepareEvidence
     case lookForChain(ChainSource)
-    case appraise(CertificateParts)
+    case appraise(FoundCertificates)
     case end(FailureToken?)
   }
 
@@ -35,8 +35,8 @@ struct GateSequence {
   private(set) var step = Step.platform
   private var sources: ArraySlice<ChainSource> = []
   /// The best of every certificate so far; what the host gives later replaces it.
-  private var parts = CertificateParts()
-  private var lastTried: CertificateParts?
+  private var best = FoundCertificates()
+  private var lastTried: FoundCertificates?
   /// Why the last chain was not good enough.
   private var chainToken: FailureToken?
 
@@ -99,13 +99,12 @@ struct GateSequence {
   }
 
   /// What the source had; certificates that it lacks are completed from those before it.
-  mutating func found(_ found: CertificateParts?) -> Effect {
-    guard let found else { return nextSource() }
-    parts = found.completed(by: parts)
-    guard parts.isComplete, parts != lastTried else { return nextSource() }
-    lastTried = parts
+  mutating func found(_ found: FoundCertificates) -> Effect {
+    best = found.completed(by: best)
+    guard best.chain != nil, best != lastTried else { return nextSource() }
+    lastTried = best
     step = .appraisal
-    return .appraise(parts)
+    return .appraise(best)
   }
 
   /// What the appraisal said; nil if the evidence is good.
@@ -114,26 +113,6 @@ struct GateSequence {
     guard token.concernsChain, !sources.isEmpty else { return .end(token) }
     chainToken = token
     return nextSource()
-  }
-}
-
-/// Certificates as DER, none of them verified.
-struct CertificateParts: Equatable, Sendable {
-  var vek: [UInt8]?
-  var intermediate: [UInt8]?
-  var root: [UInt8]?
-
-  var isComplete: Bool { vek != nil && intermediate != nil && root != nil }
-  /// In the order of a document; nil if one is missing.
-  var chain: [[UInt8]]? {
-    guard let vek, let intermediate, let root else { return nil }
-    return [vek, intermediate, root]
-  }
-
-  func completed(by others: CertificateParts) -> CertificateParts {
-    CertificateParts(
-      vek: vek ?? others.vek, intermediate: intermediate ?? others.intermediate,
-      root: root ?? others.root)
   }
 }
 

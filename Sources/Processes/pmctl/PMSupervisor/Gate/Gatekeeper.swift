@@ -100,7 +100,7 @@ final class Gatekeeper {
     case .prepareKey: prepareKey(run)
     case .prepareEvidence: prepareEvidence(run)
     case .lookForChain(let source): look(source, run)
-    case .appraise(let parts): appraise(parts, run)
+    case .appraise(let found): appraise(found, run)
     case .end(let token): end(token)
     }
   }
@@ -196,7 +196,7 @@ final class Gatekeeper {
     else { return fail(.appraiseFailed) }
     if source == .table { return takeTable(preparation) }
     guard let question = CollateralQuestion(preparation.report, source) else {
-      return perform(sequence.found(nil))
+      return perform(sequence.found(FoundCertificates()))
     }
     let folder = "\(configuration.stateDirectory)/\(Self.cacheFolder)"
     let owner = Credentials.owner(.collateral, configuration.profile)
@@ -206,13 +206,14 @@ final class Gatekeeper {
     let task = OneShot(
       role: .collateral, arguments: question.arguments(folder: folder),
       secondsMax: RuntimeLimits.collateralSecondsMax,
-      outputBytesMax: RuntimeLimits.collateralOutputBytesMax)
+      outputBytesMax: FoundCertificates.linesBytesMax)
     oneShots.run(task, configuration) { [unowned self] end in
       guard run == number else { return }
-      let parts = end.result.flatMap(CertificateParts.init(lines:))
-      note("\(sequence.step.rawValue) from \(source.rawValue)", nil, parts?.summary ?? "nothing",
-        state: parts == nil ? "SKIP" : nil)
-      perform(sequence.found(parts))
+      let found = end.result.flatMap(FoundCertificates.init(lines:)) ?? FoundCertificates()
+      note(
+        "\(sequence.step.rawValue) from \(source.rawValue)", nil, found.summary,
+        state: found.isEmpty ? "SKIP" : nil)
+      perform(sequence.found(found))
     }
   }
 
@@ -221,18 +222,17 @@ final class Gatekeeper {
   private func takeTable(_ preparation: Preparation) {
     do throws(FailureToken) {
       let table = try CertificateTable(preparation.certificates)
-      let parts = CertificateParts(
-        vek: table.vcek ?? table.vlek, intermediate: table.intermediate, root: table.ark)
-      note("chain from table", nil, parts.summary, state: parts.vek == nil ? "SKIP" : nil)
-      perform(sequence.found(parts))
+      let found = FoundCertificates(table)
+      note("chain from table", nil, found.summary, state: found.vek == nil ? "SKIP" : nil)
+      perform(sequence.found(found))
     } catch {
       note("chain from table", error, error.explanation)
       perform(.end(error))
     }
   }
 
-  private func appraise(_ parts: CertificateParts, _ run: Int) {
-    guard let preparation = request.preparation, let chain = parts.chain,
+  private func appraise(_ found: FoundCertificates, _ run: Int) {
+    guard let preparation = request.preparation, let chain = found.chain,
       let configuration = request.file?.configuration
     else { return fail(.appraiseFailed) }
     let document = EvidenceDocument(

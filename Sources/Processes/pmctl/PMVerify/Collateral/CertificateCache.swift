@@ -19,10 +19,10 @@ struct CertificateCache {
     return (try? SHA256())?.digest(of: bytes.span).hex
   }
 
-  func read(_ wanted: Wanted) -> Certificates {
-    var found = Certificates()
+  func read(_ wanted: Wanted) -> FoundCertificates {
+    var found = FoundCertificates()
     guard let name = Self.name(wanted) else { return found }
-    for certificate in Certificates.Name.allCases {
+    for certificate in FoundCertificates.Name.allCases {
       // What is not there is missing, and so is what cannot be read.
       found[certificate] = try? FileIO.read(
         "\(folder)/\(name)/\(certificate.rawValue).der", bytesMax: Self.certificateBytesMax,
@@ -32,11 +32,11 @@ struct CertificateCache {
   }
 
   /// Replaces what is there by what was found.
-  func write(_ found: Certificates, _ wanted: Wanted) throws(SystemError) {
+  func write(_ found: FoundCertificates, _ wanted: Wanted) throws(SystemError) {
     guard let name = Self.name(wanted) else { return }
     let path = "\(folder)/\(name)"
     try FileIO.makeFolder(path, mode: 0o700)
-    for certificate in Certificates.Name.allCases {
+    for certificate in FoundCertificates.Name.allCases {
       guard let der = found[certificate] else { continue }
       try FileIO.replace("\(path)/\(certificate.rawValue).der", with: der, mode: 0o600)
     }

@@ -30,8 +30,9 @@ public enum CollateralRole {
     let cache = CertificateCache(words[1])
     let found = try find(wanted, at: place, source, cache, now)
     if place != .cache { keep(found, wanted, in: cache) }
-    guard !found.isEmpty, found.output.count <= Certificates.outputBytesMax else { throw .nothing }
-    return found.output
+    let lines = found.lines
+    guard (1...FoundCertificates.linesBytesMax).contains(lines.count) else { throw .nothing }
+    return lines
   }
 
   private static func wanted(_ words: [String]) -> Wanted? {
@@ -46,7 +47,7 @@ public enum CollateralRole {
   private static func find(
     _ wanted: Wanted, at place: Place, _ source: any CertificateSource, _ cache: CertificateCache,
     _ now: WallTime
-  ) throws(Fault) -> Certificates {
+  ) throws(Fault) -> FoundCertificates {
     if place == .cache { return cache.read(wanted) }
     // A report that does not name its product cannot be asked about.
     if place == .kds, wanted.product == nil { throw .nothing }
@@ -70,7 +71,9 @@ public enum CollateralRole {
     }
   }
 
-  private static func keep(_ found: Certificates, _ wanted: Wanted, in cache: CertificateCache) {
+  private static func keep(
+    _ found: FoundCertificates, _ wanted: Wanted, in cache: CertificateCache
+  ) {
     guard !found.isEmpty else { return }
     do throws(SystemError) {
       try cache.write(found, wanted)

@@ -11,7 +11,7 @@ struct HostMetadata: Sendable {
 
   let source: any CertificateSource
 
-  func certificates() throws(NetworkFault) -> Certificates {
+  func certificates() throws(NetworkFault) -> FoundCertificates {
     var fault = NetworkFault.timedOut
     for _ in 0..<Self.triesMax {
       do throws(NetworkFault) {
@@ -27,13 +27,13 @@ struct HostMetadata: Sendable {
   }
 
   /// Certificates in PEM, within JSON; what is not there or not readable is missing.
-  static func read(_ body: [UInt8]) -> Certificates {
-    guard let document = try? JSONReader.read(body) else { return Certificates() }
+  static func read(_ body: [UInt8]) -> FoundCertificates {
+    guard let document = try? JSONReader.read(body) else { return FoundCertificates() }
     func certificates(_ member: String) -> [[UInt8]] {
       PEM.certificates(in: Array((document[member]?.string ?? "").utf8))
     }
     let chain = certificates("certificateChain")
-    var found = Certificates(vek: certificates("vcekCert").first)
+    var found = FoundCertificates(vek: certificates("vcekCert").first)
     if chain.count == 2 { (found.intermediate, found.ark) = (chain[0], chain[1]) }
     return found
   }

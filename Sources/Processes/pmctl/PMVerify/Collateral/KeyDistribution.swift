@@ -12,9 +12,9 @@ public struct KeyDistribution: Sendable {
   }
 
   /// The chain of a chip; of a provider's key only the upper two, which is all that is public.
-  func certificates(_ wanted: Wanted) throws(NetworkFault) -> Certificates {
-    guard let product = wanted.product else { return Certificates() }
-    var found = Certificates()
+  func certificates(_ wanted: Wanted) throws(NetworkFault) -> FoundCertificates {
+    guard let product = wanted.product else { return FoundCertificates() }
+    var found = FoundCertificates()
     if wanted.kind == .vcek {
       guard let target = Self.chipTarget(wanted, product) else { return found }
       found.vek = try body(target)
