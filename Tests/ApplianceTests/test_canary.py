@@ -158,6 +158,8 @@ class Mischief:
             self.vendor.rule(**fault)
             self.ask("POST", CHAT_PATH, self.body(), self.key)
             self.vendor.control("clear")
+            # After three failures in a row the vendor would be replaced, and the next rule with it.
+            assert self.appliance.chat(self.key, MARK).status == 200
         # Where the model server speaks to the asker, the asker hears it, and nobody writes it down.
         for status in (400, 422):
             self.vendor.rule(status=status, encrypted=True, message=MARK)

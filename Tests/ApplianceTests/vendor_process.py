@@ -61,10 +61,23 @@ class Control:
     def __init__(self, path):
         self.control_path = path
 
-    def control(self, verb, **fields):
-        with socket.socket(socket.AF_UNIX) as connection:
+    def connect_control(self):
+        """Waits for a stand-in that is just being started again."""
+        end = time.monotonic() + START_SECONDS_MAX
+        while True:
+            connection = socket.socket(socket.AF_UNIX)
             connection.settimeout(ANSWER_SECONDS_MAX)
-            connection.connect(self.control_path)
+            try:
+                connection.connect(self.control_path)
+                return connection
+            except (ConnectionRefusedError, FileNotFoundError):
+                connection.close()
+                if time.monotonic() > end:
+                    raise
+            time.sleep(0.01)
+
+    def control(self, verb, **fields):
+        with self.connect_control() as connection:
             connection.sendall(json.dumps({"verb": verb, **fields}).encode() + b"\n")
             reply = json.loads(connection.makefile().readline())
         assert reply["ok"], reply
