@@ -278,14 +278,6 @@ def listens(port):
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-def is_alive(pid):
-    try:
-        with open(f"/proc/{pid}/stat", encoding="ascii") as file:
-            return file.read().rsplit(")", 1)[1].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
-
-
 def test_kill_of_the_supervisor_takes_our_processes_with_it(tmp_path):
     """Ours leave by their lifeline. The vendor's has none: there it is the unit's cgroup that ends it,
     and here the test."""
@@ -295,9 +287,9 @@ def test_kill_of_the_supervisor_takes_our_processes_with_it(tmp_path):
         pids = appliance.pids()
         appliance.process.kill()
         appliance.process.wait()
-        wait_for(lambda: not any(is_alive(pids[name]) for name in OURS), 10)
+        wait_for(lambda: all(is_dead(pids[name]) for name in OURS), 10)
         os.kill(pids["vendor"], signal.SIGKILL)
-        wait_for(lambda: not is_alive(pids["vendor"]))
+        wait_for(lambda: is_dead(pids["vendor"]))
         assert not listens(appliance.https) and not listens(appliance.vendor_port)
         assert appliance.pmctl("status").returncode == 4
         appliance.start(wait=False)
@@ -315,7 +307,7 @@ def test_stop_of_the_supervisor_finishes_streams(tmp_path):
         pids = appliance.pids()
         assert appliance.stop() == 0
         assert streams.ended() == [True] * 3
-        assert not any(map(is_alive, pids.values()))
+        assert all(map(is_dead, pids.values()))
 
 
 def test_one_appliance_per_folder(appliance):
