@@ -5,9 +5,10 @@ import Testing
 @testable import PMStore
 
 private let schema = Schema(
-  applicationID: 0x7E57, steps: ["CREATE TABLE item (row INTEGER PRIMARY KEY, value BLOB) STRICT"])
+  applicationID: 0x7E57,
+  steps: [.sql("CREATE TABLE item (row INTEGER PRIMARY KEY, value BLOB) STRICT")])
 private let newerSchema = Schema(
-  applicationID: 0x7E57, steps: schema.steps + ["ALTER TABLE item ADD COLUMN name TEXT"])
+  applicationID: 0x7E57, steps: schema.steps + [.sql("ALTER TABLE item ADD COLUMN name TEXT")])
 
 private func open(_ scratch: Scratch, _ schema: Schema = schema) throws -> Database {
   let database = try Database(path: scratch.file("db"))
@@ -36,6 +37,28 @@ struct MigrationTests {
     #expect(try backup.integer("SELECT row FROM item") == 7)
   }
 
+  @Test("A step of code sees what the steps before it made, and is undone with them")
+  func code() throws {
+    let scratch = try Scratch()
+    try open(scratch).execute("INSERT INTO item VALUES (7, x'01')")
+    let steps =
+      newerSchema.steps + [
+        .code { (database) throws(StoreError) in
+          try database.execute("UPDATE item SET name = 'seven' WHERE row = 7")
+        }
+      ]
+    let database = try Database(path: scratch.file("db"))
+    let broken = Schema(applicationID: 0x7E57, steps: steps + [.sql("NOT SQL")])
+    #expect(throws: StoreError.self) {
+      try database.migrate(to: broken, backupPath: scratch.file("first"))
+    }
+    #expect(try database.integer("PRAGMA user_version") == 1)
+    try database.migrate(
+      to: Schema(applicationID: 0x7E57, steps: steps), backupPath: scratch.file("second"))
+    #expect(try database.integer("PRAGMA user_version") == 3)
+    #expect(try database.integer("SELECT row FROM item WHERE name = 'seven'") == 7)
+  }
+
   @Test("A newer file is refused by name and stays as it is")
   func newer() throws {
     let scratch = try Scratch()
@@ -57,7 +80,7 @@ struct MigrationTests {
     let scratch = try Scratch()
     do { _ = try open(scratch) }
     let broken = Schema(
-      applicationID: 0x7E57, steps: schema.steps + ["CREATE TABLE next (x)", "NOT SQL"])
+      applicationID: 0x7E57, steps: schema.steps + [.sql("CREATE TABLE next (x)"), .sql("NOT SQL")])
     #expect(throws: StoreError.self) { _ = try open(scratch, broken) }
     let database = try open(scratch)
     #expect(try database.integer("PRAGMA user_version") == 1)

@@ -3,10 +3,16 @@
 public struct Schema: Sendable {
   /// Marks the file as ours (`PRAGMA application_id`).
   public let applicationID: Int32
-  /// SQL of each step.
-  public let steps: [String]
+  public let steps: [Step]
 
-  public init(applicationID: Int32, steps: [String]) {
+  /// One change of the tables or of what they hold.
+  public enum Step: Sendable {
+    case sql(String)
+    /// For what SQL cannot compute; it runs in the transaction of the migration.
+    case code(@Sendable (Database) throws(StoreError) -> Void)
+  }
+
+  public init(applicationID: Int32, steps: [Step]) {
     (self.applicationID, self.steps) = (applicationID, steps)
   }
 }
@@ -26,7 +32,12 @@ extension Database {
     if version == schema.steps.count { return }
     if !isEmpty { try back(up: backupPath) }
     try transaction { () throws(StoreError) in
-      for step in schema.steps[version...] { try execute(step) }
+      for step in schema.steps[version...] {
+        switch step {
+        case .sql(let text): try execute(text)
+        case .code(let change): try change(self)
+        }
+      }
       try execute("PRAGMA application_id=\(schema.applicationID)")
       try execute("PRAGMA user_version=\(schema.steps.count)")
     }

@@ -39,8 +39,9 @@ extension LedgerChange {
   private static func put(_ key: KeyDetails, in database: Database) throws(StoreError) {
     let statement = try database.prepare(
       """
-      INSERT INTO key VALUES
-        (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, NULL)
+      INSERT INTO key (row, id, description, created_at, expires_at, is_enabled, rate_limit,
+        revoked_at, rotated_at, rotated_from, rotated_to, source, is_barred, is_weak, last_used_day)
+      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)
       ON CONFLICT (row) DO UPDATE SET description = excluded.description,
         created_at = excluded.created_at, expires_at = excluded.expires_at,
         is_enabled = excluded.is_enabled, rate_limit = excluded.rate_limit,

@@ -11,6 +11,8 @@ struct ReservationRow: Sendable {
   var route: Route
   /// The most that the request can cost; nil if it is unpriced.
   var reservedNanoEuro: Int64?
+  /// The most tokens that the request can use, as its limits count it; nil if none does.
+  var reservedTokens: Int64?
   /// `PriceRow.row`; 0 if it is unpriced.
   var price: Int32
   /// `PriceTable.table`.
@@ -18,13 +20,14 @@ struct ReservationRow: Sendable {
 
   init(
     id: RequestID, key: Int64, model: ModelIndex, route: Route, reservedNanoEuro: Int64?,
-    price: Int32, priceTable: Int32
+    reservedTokens: Int64? = nil, price: Int32, priceTable: Int32
   ) {
     self.id = id
     self.key = key
     self.model = model
     self.route = route
     self.reservedNanoEuro = reservedNanoEuro
+    self.reservedTokens = reservedTokens
     self.price = price
     self.priceTable = priceTable
   }

@@ -7,7 +7,7 @@ enum LedgerSchema {
 
   static let schema = Schema(
     applicationID: 0x504D_4C31,  // "PML1"
-    steps: [first])
+    steps: [.sql(first), .sql(second)])
 
   /// Rows of `ended` among which are all with an id from ?1 on and below ?2; the caller compares
   /// the ids themselves.
@@ -137,6 +137,77 @@ enum LedgerSchema {
       changes TEXT
     ) STRICT;
     """
+
+  /// What a key may do and spend, reserved tokens, sums by day, and the heads of the chains.
+  ///
+  /// `total` sums up the rows that spans cover, by the day of their ids; the commit that closes a
+  /// span adds them. `head` is a link of a chain (`LedgerChain`): in `span` the one after its last
+  /// row, in `audit` the one after the row. Lists of `key` are JSON arrays of texts, `endpoints` a
+  /// set of bits by `Route.rawValue`; null allows all.
+  private static let second = """
+    ALTER TABLE key ADD COLUMN owner TEXT;
+    ALTER TABLE key ADD COLUMN tags TEXT;
+    ALTER TABLE key ADD COLUMN models TEXT;
+    ALTER TABLE key ADD COLUMN endpoints INTEGER;
+    ALTER TABLE key ADD COLUMN networks TEXT;
+    ALTER TABLE key ADD COLUMN tokens_per_minute INTEGER;
+    ALTER TABLE key ADD COLUMN concurrent_requests INTEGER;
+    ALTER TABLE key ADD COLUMN day_budget INTEGER;
+    ALTER TABLE key ADD COLUMN month_budget INTEGER;
+    ALTER TABLE key ADD COLUMN warning_percent INTEGER;
+    ALTER TABLE key ADD COLUMN is_cache_off INTEGER NOT NULL DEFAULT 0;
+
+    ALTER TABLE reservation ADD COLUMN reserved_tokens INTEGER;
+    ALTER TABLE ended ADD COLUMN reserved_tokens INTEGER;
+    DROP VIEW request;
+    CREATE VIEW request AS
+      SELECT id, key, model, route, state, reserved_nano_euro, reserved_tokens, price, price_table,
+        fresh_tokens, cached_tokens, output_tokens, audio_milliseconds, audio_bytes,
+        cost_nano_euro, usage_source, flags, status, first_byte_milliseconds, total_milliseconds
+      FROM ended
+      UNION ALL
+      SELECT id, key, model, route, 0, reserved_nano_euro, reserved_tokens, price, price_table,
+        NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
+      FROM reservation;
+
+    CREATE TABLE total (
+      day INTEGER NOT NULL,
+      key INTEGER NOT NULL,
+      model INTEGER NOT NULL,
+      route INTEGER NOT NULL,
+      settled INTEGER NOT NULL,
+      released INTEGER NOT NULL,
+      unsettled INTEGER NOT NULL,
+      unpriced INTEGER NOT NULL,
+      fresh_tokens INTEGER NOT NULL,
+      cached_tokens INTEGER NOT NULL,
+      output_tokens INTEGER NOT NULL,
+      audio_milliseconds INTEGER NOT NULL,
+      audio_bytes INTEGER NOT NULL,
+      cost_nano_euro INTEGER NOT NULL,
+      PRIMARY KEY (day, key, model, route)
+    ) STRICT, WITHOUT ROWID;
+
+    ALTER TABLE span ADD COLUMN head BLOB;
+    ALTER TABLE audit ADD COLUMN before BLOB;
+    ALTER TABLE audit ADD COLUMN after BLOB;
+    ALTER TABLE audit ADD COLUMN head BLOB;
+    INSERT INTO setting VALUES ('\(LedgerMark.ledgerID.rawValue)', randomblob(32));
+
+    CREATE TABLE alarm (
+      row INTEGER PRIMARY KEY,
+      kind TEXT NOT NULL,
+      subject TEXT NOT NULL,
+      since INTEGER NOT NULL,
+      ended_at INTEGER
+    ) STRICT;
+    CREATE TABLE offer (
+      model INTEGER PRIMARY KEY,
+      first_seen INTEGER NOT NULL,
+      last_seen INTEGER NOT NULL,
+      gone_at INTEGER
+    ) STRICT;
+    """
 }
 
 /// Rows of `setting` that are no limits.
@@ -145,4 +216,6 @@ enum LedgerMark: String, Sendable {
   case pepper
   /// Written whenever the ledger was healed, to learn whether it takes writes again.
   case healedAt = "healed_at"
+  /// 32 random bytes: which ledger this is, and where its chains begin.
+  case ledgerID = "ledger_id"
 }

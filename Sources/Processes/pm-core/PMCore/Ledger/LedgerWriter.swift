@@ -20,18 +20,19 @@ final class LedgerWriter {
 
   /// Ends requests whose end is not known: their whole reservations are charged.
   static let unsettle = """
-    INSERT INTO ended (id, key, model, route, state, reserved_nano_euro, price, price_table,
-      cost_nano_euro, usage_source, flags)
-    SELECT id, key, model, route, \(RequestState.unsettled.rawValue), reserved_nano_euro, price,
-      price_table, reserved_nano_euro, \(Usage.Source.reservation.rawValue),
+    INSERT INTO ended (id, key, model, route, state, reserved_nano_euro, reserved_tokens, price,
+      price_table, cost_nano_euro, usage_source, flags)
+    SELECT id, key, model, route, \(RequestState.unsettled.rawValue), reserved_nano_euro,
+      reserved_tokens, price, price_table, reserved_nano_euro,
+      \(Usage.Source.reservation.rawValue),
       CASE WHEN reserved_nano_euro IS NULL THEN \(Usage.Flags.unpriced.rawValue) ELSE 0 END
     FROM reservation
     """
   private static let release = """
-    INSERT INTO ended (id, key, model, route, state, reserved_nano_euro, price, price_table,
-      cost_nano_euro, flags)
-    SELECT id, key, model, route, \(RequestState.released.rawValue), reserved_nano_euro, price,
-      price_table, 0, \(Usage.Flags.notSent.rawValue)
+    INSERT INTO ended (id, key, model, route, state, reserved_nano_euro, reserved_tokens, price,
+      price_table, cost_nano_euro, flags)
+    SELECT id, key, model, route, \(RequestState.released.rawValue), reserved_nano_euro,
+      reserved_tokens, price, price_table, 0, \(Usage.Flags.notSent.rawValue)
     FROM reservation
     """
 
@@ -41,14 +42,15 @@ final class LedgerWriter {
     begin = try database.prepare("BEGIN IMMEDIATE")
     commit = try database.prepare("COMMIT")
     reserve = try database.prepare(
-      "INSERT INTO reservation VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")
+      "INSERT INTO reservation VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)")
     free = try database.prepare("DELETE FROM reservation WHERE slot = ?1")
     end = try database.prepare(
       """
       INSERT INTO ended VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15,
-        ?16, ?17, ?18, ?19, ?20)
+        ?16, ?17, ?18, ?19, ?20, ?21)
       """)
-    endSpan = try database.prepare("INSERT INTO span VALUES (?1, ?2, ?3, ?4)")
+    endSpan = try database.prepare(
+      "INSERT INTO span (first, last, lowest, highest) VALUES (?1, ?2, ?3, ?4)")
     markUse = try database.prepare("UPDATE key SET last_used_day = ?2 WHERE row = ?1")
     look = try database.prepare("SELECT 1 FROM sqlite_schema")
     try read()
@@ -80,6 +82,7 @@ final class LedgerWriter {
     try reserve.bind(6, row.reservedNanoEuro)
     try reserve.bind(7, Int64(row.price))
     try reserve.bind(8, Int64(row.priceTable))
+    try reserve.bind(9, row.reservedTokens)
     try reserve.run()
   }
 
@@ -110,6 +113,7 @@ final class LedgerWriter {
     try end.bind(18, Int64(row.status))
     try end.bind(19, row.firstByteMilliseconds.map { Int64($0) })
     try end.bind(20, Int64(row.totalMilliseconds))
+    try end.bind(21, reserved.reservedTokens)
     try end.run()
     span.add(row.id.bits)
     if span.isFull { try write(span) }

@@ -15,8 +15,8 @@ struct OpenRequests {
   init(_ database: Database) throws(StoreError) {
     let rows = try database.prepare(
       """
-      SELECT slot, id, key, model, route, reserved_nano_euro, price, price_table FROM reservation
-      ORDER BY slot
+      SELECT slot, id, key, model, route, reserved_nano_euro, price, price_table, reserved_tokens
+      FROM reservation ORDER BY slot
       """)
     while try rows.step() {
       let slot = rows.integer(0)
@@ -30,8 +30,8 @@ struct OpenRequests {
         ReservationRow(
           id: RequestID(bits), key: rows.integer(2),
           model: ModelIndex(row: Int32(clamping: rows.integer(3))), route: route,
-          reservedNanoEuro: rows.integerOrNil(5), price: Int32(clamping: rows.integer(6)),
-          priceTable: Int32(clamping: rows.integer(7)))
+          reservedNanoEuro: rows.integerOrNil(5), reservedTokens: rows.integerOrNil(8),
+          price: Int32(clamping: rows.integer(6)), priceTable: Int32(clamping: rows.integer(7)))
       )
     }
   }
