@@ -51,11 +51,13 @@ def kill(appliance, name, number=signal.SIGKILL):
 
 
 def is_dead(pid):
-    """True once its sockets are closed: it is gone, or only its exit status is left."""
+    """True once its sockets are closed: it is gone, or only its exit status is left. Its first thread
+    may be a zombie while others still have the sockets (proc_pid_stat(5): state, num_threads)."""
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] in "ZX"
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except (FileNotFoundError, ProcessLookupError):
         return True
+    return fields[0] in "ZX" and int(fields[17]) <= 1
 
 
 def check_ledger(appliance, vendor, key):
