@@ -103,7 +103,7 @@ let package = Package(
     program("pm-edge", "PMEdge"),
     logic(
       "PMCore", of: "pm-core",
-      pages: ["Control", "Keys", "Ledger", "Limits", "Metering", "Prices"].map {
+      pages: ["Control", "Keys", "Ledger", "Limits", "Metering", "Metrics", "Prices"].map {
         "\($0)/README.md"
       },
       ["PMWire", "PMStore", "PMCrypto", "PMHTTP", "PMJSON", "PMLog", "PMSystem"]),

@@ -44,6 +44,7 @@ public enum Core {
     let desk = try ControlDesk(
       accounts, ledger, in: events, access: access(configuration), keysFile: configuration.keysFile)
     accounts.settings.onAddressLimit = { [unowned core] in core.addressLimit = $0 }
+    desk.metricText = { [unowned core] in core.metricText() }
     desk.ledgerStanding = { [unowned core] in core.ledgerStanding }
     core.onSetsFinished = { desk.finish($0) }
     ringing = core

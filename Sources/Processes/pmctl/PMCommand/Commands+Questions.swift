@@ -1,3 +1,4 @@
+internal import PMHTTP
 internal import PMJSON
 internal import PMSupervisor
 internal import PMSystem
@@ -21,7 +22,8 @@ extension Command {
       name: "watch", summary: "Show state changes as they come, until interrupted.",
       form: "[--json]", flags: ["--json"], examples: ["pmctl watch"], run: watch),
     Command(
-      name: "metrics", summary: "Print numbers for a monitor (OpenMetrics).", form: "",
+      name: "metrics",
+      summary: "Print numbers of supervisor and core for a monitor (Prometheus text).", form: "",
       examples: ["pmctl metrics > /var/lib/node_exporter/privatemode.prom"], run: metrics),
   ]
 
@@ -53,7 +55,11 @@ extension Command {
 
   @Sendable private static func metrics(_ input: CommandInput) -> Int32 {
     guard let status = readStatus(input) else { return noAnswer("metrics", input) }
-    Terminal.line(Metrics(status).text)
+    FileIO.writeStandard(Array(Metrics(status).text.utf8), to: 1)
+    // Text of the same format; without core the supervisor's own is worth having all the same.
+    let answer = CoreClient(input).ask(.readMetrics)
+    let core = answer.flatMap { $0.isGood ? $0.body : nil }
+    FileIO.writeStandard(core ?? Array("# core does not answer\n".utf8), to: 1)
     return ExitCode.done
   }
 

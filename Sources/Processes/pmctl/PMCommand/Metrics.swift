@@ -1,7 +1,7 @@
 internal import PMJSON
 internal import PMWire
 
-/// The status as OpenMetrics text. Names of services and states are the only labels.
+/// The status in the Prometheus exposition format. Services and states are the only labels.
 struct Metrics {
   private let status: JSONValue
   init(_ status: JSONValue) { self.status = status }
@@ -13,19 +13,18 @@ struct Metrics {
     lines.append("# TYPE privatemode_listening gauge")
     lines.append("privatemode_listening \(status["listen"]?["bound"]?.boolean == true ? 1 : 0)")
     let name = "privatemode_service_state"
-    lines.append("# TYPE \(name) stateset")
+    lines.append("# TYPE \(name) gauge")
     for service in services {
       for state in ServiceState.allCases {
         let isState = service["state"]?.string == state.rawValue
         lines.append(
-          "\(name){\(label(service)),\(name)=\"\(state.rawValue)\"} \(isState ? 1 : 0)")
+          "\(name){\(label(service)),state=\"\(state.rawValue)\"} \(isState ? 1 : 0)")
       }
     }
-    lines += family("privatemode_service_restarts", "counter", "_total", "restarts")
-    lines += family("privatemode_service_in_flight", "gauge", "", "in_flight")
-    lines += family("privatemode_service_loop_lag_microseconds", "gauge", "", "loop_lag_us")
-    lines.append("# EOF")
-    return lines.joined(separator: "\n")
+    lines += family("privatemode_service_restarts_total", "counter", "restarts")
+    lines += family("privatemode_service_in_flight", "gauge", "in_flight")
+    lines += family("privatemode_service_loop_lag_microseconds", "gauge", "loop_lag_us")
+    return lines.joined(separator: "\n") + "\n"
   }
 
   private var services: [JSONValue] { status["services"]?.array ?? [] }
@@ -34,11 +33,9 @@ struct Metrics {
     "service=\"\(service["service"]?.string ?? "")\""
   }
 
-  private func family(
-    _ name: String, _ type: String, _ suffix: String, _ member: String
-  ) -> [String] {
+  private func family(_ name: String, _ type: String, _ member: String) -> [String] {
     let samples = services.compactMap { service in
-      service[member]?.integer.map { "\(name)\(suffix){\(label(service))} \($0)" }
+      service[member]?.integer.map { "\(name){\(label(service))} \($0)" }
     }
     return samples.isEmpty ? [] : ["# TYPE \(name) \(type)"] + samples
   }

@@ -19,11 +19,12 @@ public enum CoreControl {
     case listPrices, addPrice
     case readAudit
     case readStatus
+    case readMetrics
 
     public var method: String {
       switch self {
       case .listKeys, .showKey, .readSettings, .readUsage, .readRows, .listPrices, .readAudit,
-        .readStatus:
+        .readStatus, .readMetrics:
         "GET"
       case .createKey, .importKeys, .revokeKey, .enableKey, .rotateKey, .adoptKey, .addPrice:
         "POST"
@@ -48,6 +49,7 @@ public enum CoreControl {
       case .listPrices, .addPrice: "/prices"
       case .readAudit: "/audit"
       case .readStatus: "/status"
+      case .readMetrics: "/metrics"
       }
     }
 
@@ -64,6 +66,7 @@ public enum CoreControl {
       case (2, "prices"): acts = [.listPrices, .addPrice]
       case (2, "audit"): acts = [.readAudit]
       case (2, "status"): acts = [.readStatus]
+      case (2, "metrics"): acts = [.readMetrics]
       case (3, "usage") where parts[2] == "rows": acts = [.readRows]
       case (3, "keys") where parts[2] == "import" && method == "POST": acts = [.importKeys]
       case (3, "keys"): acts = [.showKey(parts[2]), .changeKey(parts[2]), .deleteKey(parts[2])]

@@ -17,6 +17,8 @@ final class ControlDesk {
   private let access: ControlAccess
   /// How the ledger stands, as the loop knows it.
   var ledgerStanding: () -> LedgerStanding = { .open }
+  /// What core counts, as the relay tells it.
+  var metricText: () -> String = { "" }
   /// True once a reading has shown the ledger's file to be damaged; nothing is written any more.
   private(set) var isDamaged = false
 
@@ -126,6 +128,7 @@ final class ControlDesk {
     case .listPrices: reply(.ok(pricesJSON(at: caller.time)))
     case .addPrice: try addPrice(body, caller, reply)
     case .readStatus: reply(.ok(statusJSON(at: caller.time)))
+    case .readMetrics: reply(ControlResponse(200, .text(.metrics, Array(metricText().utf8))))
     }
   }
 

@@ -5,7 +5,14 @@ struct ControlResponse: Equatable, Sendable {
   enum Body: Equatable, Sendable {
     case none
     case json(JSONValue)
-    case csv([UInt8])
+    case text(MediaType, [UInt8])
+  }
+
+  /// Of a body that is not JSON.
+  enum MediaType: String, Sendable {
+    case csv = "text/csv; charset=utf-8"
+    /// The Prometheus exposition format.
+    case metrics = "text/plain; version=0.0.4; charset=utf-8"
   }
 
   var status: Int
@@ -44,7 +51,7 @@ struct ControlResponse: Equatable, Sendable {
     switch body {
     case .none: ""
     case .json: "application/json"
-    case .csv: "text/csv; charset=utf-8"
+    case .text(let type, _): type.rawValue
     }
   }
 
@@ -52,7 +59,7 @@ struct ControlResponse: Equatable, Sendable {
     switch body {
     case .none: []
     case .json(let value): value.utf8 + [0x0A]
-    case .csv(let bytes): bytes
+    case .text(_, let bytes): bytes
     }
   }
 }

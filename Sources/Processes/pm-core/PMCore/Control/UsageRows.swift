@@ -144,7 +144,7 @@ struct UsagePage {
       last = row.id
     }
     let next: JSONValue = page.count == limit ? last.map { .string($0.text) } ?? .null : .null
-    if isCSV { return ControlResponse(200, .csv(Self.csv(page))) }
+    if isCSV { return ControlResponse(200, .text(.csv, Self.csv(page))) }
     let objects = page.map { members in
       JSONValue.object(JSONObject(members.map { JSONObject.Member($0.name, $0.value) }))
     }

@@ -24,7 +24,15 @@ final class Ledger: Sendable {
   static let healMillisecondsFirst: UInt64 = 250
   static let healMillisecondsMax: UInt64 = 5000
 
+  /// What the thread has done so far, for monitors.
+  struct Pulse: Sendable {
+    /// Commits that reached the disk, and how long each took: its fsync is nearly all of that.
+    var commitTime = Histogram(.commitTime)
+    var openReservations = 0
+  }
+
   private struct Exchange: Sendable {
+    var pulse = Pulse()
     var operations: [LedgerOperation] = []
     var sets: [ChangeSet] = []
     var completions: [LedgerCompletion] = []
@@ -53,6 +61,8 @@ final class Ledger: Sendable {
 
   /// Charges that were higher than what was reserved for them: each is a defect.
   var aboveReservationCount: Int { aboveReservation.load(ordering: .relaxed) }
+
+  var pulse: Pulse { exchange.withLock { $0.pulse } }
 
   // MARK: The loop's side
 
@@ -129,6 +139,7 @@ final class Ledger: Sendable {
     var finishedSets: [(number: UInt64, failed: Bool)] = []
     var isCondemned = false
     var isDone = false
+    var pulse = Pulse()
   }
 
   private func live() {
@@ -159,13 +170,13 @@ final class Ledger: Sendable {
   private func work(_ desk: Desk) {
     while take(desk) {
       for set in desk.sets {
-        let done = attempt(desk) { (writer) throws(StoreError) in try writer.write(set) }
+        let done = commit(desk) { (writer) throws(StoreError) in try writer.write(set) }
         desk.finishedSets.append((set.number, failed: !done))
       }
       desk.sets.removeAll(keepingCapacity: true)
       let batch = desk.batch
       if !batch.isEmpty {
-        let done = attempt(desk) { (writer) throws(StoreError) in try writer.write(batch) }
+        let done = commit(desk) { (writer) throws(StoreError) in try writer.write(batch) }
         for operation in batch { complete(operation, failed: !done, desk) }
       }
       publish(desk)
@@ -201,6 +212,16 @@ final class Ledger: Sendable {
       publish(desk, standing: .closed)
     }
     return false
+  }
+
+  /// Does one transaction, and takes its time.
+  private func commit(_ desk: Desk, _ body: (LedgerWriter) throws(StoreError) -> Void) -> Bool {
+    let began = Instant.now()
+    let isDone = attempt(desk, body)
+    if isDone {
+      desk.pulse.commitTime.add(Int64(clamping: Instant.now().microsecondsSince(began)))
+    }
+    return isDone
   }
 
   /// Does something with the file; false if it fails, or has failed and is not healed yet.
@@ -276,6 +297,8 @@ final class Ledger: Sendable {
       exchange.finishedSets.append(contentsOf: desk.finishedSets)
       let isNews = standing.map { $0 != exchange.standing } ?? false
       if let standing { exchange.standing = standing }
+      exchange.pulse = desk.pulse
+      exchange.pulse.openReservations = desk.writer?.openCount ?? 0
       // Within the lock for the last time: who has collected it may close what the bell rings.
       if standing == .closed { loopBell.ring() }
       return isNews || wasEmpty && !(desk.completions.isEmpty && desk.finishedSets.isEmpty)

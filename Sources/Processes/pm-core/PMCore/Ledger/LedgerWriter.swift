@@ -56,6 +56,9 @@ final class LedgerWriter {
     try read()
   }
 
+  /// Requests that have a reservation and no end.
+  var openCount: Int { open.count }
+
   /// Writes a batch in one transaction; when this returns it is on disk.
   func write(_ operations: [LedgerOperation]) throws(StoreError) {
     try transaction { () throws(StoreError) in

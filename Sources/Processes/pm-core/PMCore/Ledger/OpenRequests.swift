@@ -11,6 +11,8 @@ struct OpenRequests {
 
   init() {}
 
+  var count: Int { requests.count }
+
   /// Reads them from the file.
   init(_ database: Database) throws(StoreError) {
     let rows = try database.prepare(

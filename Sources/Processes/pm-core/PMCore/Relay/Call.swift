@@ -404,6 +404,7 @@ final class Call: VendorTask {
     // No honest usage is that large: what was reserved is charged.
     case .tooLarge: cost = reservedNanoEuro
     }
+    if state == .settled { note(usage, cost) }
     phase = .settling
     settledStatus = UInt16(clamping: status)
     core.settle(
@@ -411,6 +412,15 @@ final class Call: VendorTask {
         id: id, state: state, usage: usage, costNanoEuro: cost, reservedNanoEuro: reservedNanoEuro,
         status: settledStatus, firstByteMilliseconds: firstByteMilliseconds,
         totalMilliseconds: Int32(clamping: core.events.now.millisecondsSince(began))), for: self)
+  }
+
+  private func note(_ usage: Usage, _ costNanoEuro: Int64?) {
+    var firstByte: Int64?
+    if case .events = answer { firstByte = firstByteMilliseconds.map { Int64($0) * 1000 } }
+    core.metrics.count(
+      model, route, usage, costNanoEuro: costNanoEuro,
+      microseconds: Int64(clamping: core.events.now.microsecondsSince(began)),
+      firstByteMicroseconds: firstByte)
   }
 
   func finish() {

@@ -14,6 +14,7 @@ final class CoreLoop {
   let models: ModelTable
   let prices: PriceTable
   let health: VendorHealth
+  let metrics: MetricBook
   private(set) var modelList: ModelList?
   let pool: VendorPool
   private let ledger: Ledger
@@ -83,6 +84,7 @@ final class CoreLoop {
     limits = accounts.limits
     models = accounts.models
     prices = accounts.prices
+    metrics = MetricBook(models: models)
     health = VendorHealth()
     pool = VendorPool(port: configuration.vendor.port)
     modelList = ModelList(of: self)
@@ -138,6 +140,8 @@ final class CoreLoop {
     }
     if !sets.isEmpty { onSetsFinished(sets) }
   }
+
+  var ledgerPulse: Ledger.Pulse { ledger.pulse }
 
   // MARK: Connections and calls
 

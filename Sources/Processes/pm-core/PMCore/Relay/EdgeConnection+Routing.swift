@@ -8,7 +8,9 @@ extension EdgeConnection {
     let path = headBytes.extracting(head.path)
     if path.equals(0..<path.count, CorePath.alive) { return respond(200, "", "{}") }
     if path.equals(0..<path.count, CorePath.ready) { return respondReadiness() }
-    guard let route = Self.route(path) else { return respond(.unknownURL, .openAI, RequestID(0)) }
+    let found = Self.route(path)
+    exchange = Exchange(route: found)
+    guard let route = found else { return respond(.unknownURL, .openAI, RequestID(0)) }
     let requestID = Self.requestID(head, headBytes)
     let wall = WallTime.now()
     switch authenticate(head, headBytes, at: wall) {

@@ -9,6 +9,8 @@ final class EdgeConnection: StreamSource, RequestTaker {
   private var call: Call?
   private var isAnswered = false
   private var breaksWhenDrained = false
+  /// The request in hand, until it is counted; nil for what nobody counts.
+  var exchange: Exchange?
   private(set) var isHead = false
   /// What the edge knows of the limit that it enforces and core keeps.
   private var toldAddressLimit: RequestWindow?
@@ -43,6 +45,7 @@ final class EdgeConnection: StreamSource, RequestTaker {
 
   func requestBegan(_ head: RequestHead, _ bytes: borrowing Span<UInt8>) {
     isAnswered = false
+    exchange = nil
     isHead = head.method == .head
     call = nil
     answer(head, bytes)
@@ -77,11 +80,13 @@ final class EdgeConnection: StreamSource, RequestTaker {
   func respond(_ error: APIError, _ dialect: Dialect, _ id: RequestID, fields: String = "") {
     var fields = fields
     if let seconds = error.retryAfterSeconds { fields += "Retry-After: \(seconds)\r\n" }
+    exchange?.code = error.code.text
     if error.saysNoRetry { fields += "X-Should-Retry: false\r\n" }
     respond(error.status, fields, error.body(dialect, requestID: id.text))
   }
 
   func writeStatus(_ status: Int, to out: inout ByteBuffer) {
+    exchange?.status = status
     out.append("HTTP/1.1 ")
     out.append(decimal: status)
     out.append(" Status\r\n")
@@ -95,6 +100,7 @@ final class EdgeConnection: StreamSource, RequestTaker {
   func ended() {
     call = nil
     isAnswered = true
+    countExchange()
     if isClosed { return }
     if reader.hasEnded { nextRequest() }
   }
@@ -127,8 +133,15 @@ final class EdgeConnection: StreamSource, RequestTaker {
   /// Breaks the connection once what was written has left.
   func closeAfterWriting() {
     call = nil
+    exchange?.isBroken = true
+    countExchange()
     breaksWhenDrained = true
     if queuedBytes == 0 { close() }
+  }
+
+  private func countExchange() {
+    if let exchange { core.metrics.count(exchange) }
+    exchange = nil
   }
 
   override func onDrained() {
@@ -140,6 +153,7 @@ final class EdgeConnection: StreamSource, RequestTaker {
     reader.stop()
     let left = call
     call = nil
+    countExchange()
     core.forget(self)
     left?.clientLeft()
   }

@@ -4,7 +4,7 @@ import PMWire
 
 /// What core knows of the vendor's process from the traffic.
 final class VendorHealth {
-  enum State: String, Sendable {
+  enum State: String, CaseIterable, Sendable {
     case starting, up, failing, down
     case keyRejected = "key-rejected"
   }
