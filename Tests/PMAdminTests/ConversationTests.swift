@@ -48,12 +48,12 @@ private final class Scripted: Sendable {
   @Test func aKeyIsMadeThroughCore() throws {
     var entry = CoreControl.KeyEntry(
       id: "key_1", description: "a", status: .enabled, isEnabled: true,
-      createdAt: WallTime(seconds: 1), expiresAt: nil, rateLimit: nil, revokedAt: nil,
+      createdAt: WallTime(seconds: 1), expiresAt: nil, revokedAt: nil,
       rotatedFrom: nil, rotatedTo: nil, source: "store", isWeak: false, lastUsed: nil)
     entry.secret = "pm_x"
     let core = try Scripted(answer("201 Created", entry.json.text))
     var wish = CoreControl.NewKey()
-    wish.rateLimit = 5
+    wish.limits[.requests] = .set(5)
     let issued = try appliance(core).makeKey(wish)
     #expect(issued == IssuedKey(id: try #require(KeyID("key_1")), secret: "pm_x"))
     let asked = core.asked.withLock { $0[0] }

@@ -49,7 +49,8 @@ final class PlayedAppliance: Appliance {
           id: id, description: wish.description, status: .enabled, isEnabled: true,
           createdAt: created,
           expiresAt: wish.expiresDays.map { WallTime(seconds: 1_700_000_000 + $0 * 86_400) },
-          rateLimit: wish.rateLimit.map { Int($0) }, revokedAt: nil, rotatedFrom: nil,
+          limits: wish.limits.applied(to: KeyLimits()),
+          policy: wish.policy.applied(to: KeyPolicy()), revokedAt: nil, rotatedFrom: nil,
           rotatedTo: nil, source: "store", isWeak: false, lastUsed: nil))
       guard let id = KeyID(id) else { throw .notUnderstood }
       return IssuedKey(id: id, secret: "pm_secret_of_\(id.text)")
@@ -66,7 +67,7 @@ final class PlayedAppliance: Appliance {
     try act { $0.keys.removeAll { $0.id == id.text } }
   }
   func setRateLimit(of id: KeyID, to limit: Int64?) throws(ControlError) {
-    try change(id) { $0.rateLimit = limit.map { Int($0) } }
+    try change(id) { $0.limits.requests = limit.map { Int($0) } }
   }
   func limits() throws(ControlError) -> CoreControl.LimitSettings { try act { $0.limits } }
   func setLimits(_ limits: CoreControl.LimitSettings) throws(ControlError) {

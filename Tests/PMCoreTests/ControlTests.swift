@@ -22,7 +22,7 @@ struct ControlKeyTests {
         (0x30...0x39).contains($0) || (0x41...0x5A).contains($0) || (0x61...0x7A).contains($0)
           || $0 == 0x5F || $0 == 0x2D
       })
-    #expect(entry.id == "key_\(secret.dropFirst(3).prefix(16))" && entry.rateLimit == 5)
+    #expect(entry.id == "key_\(secret.dropFirst(3).prefix(16))" && entry.limits.requests == 5)
     #expect(entry.description == "n8n" && entry.status == .enabled && entry.source == "store")
     let life = try #require(entry.expiresAt).microseconds - entry.createdAt.microseconds
     #expect(life == 30 * 86_400 * 1_000_000)

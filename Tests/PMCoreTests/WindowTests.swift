@@ -27,9 +27,11 @@ extension AdmissionWindow {
 }
 
 private func key(limit: Int?) -> KeyRecord {
-  KeyRecord(
+  var limits = KeyLimits()
+  limits.requests = limit
+  return KeyRecord(
     KeyDetails(
-      row: 1, id: "key_1", createdAt: .init(seconds: 0), rateLimit: limit, source: .store))
+      row: 1, id: "key_1", createdAt: .init(seconds: 0), limits: limits, source: .store))
 }
 
 private let second: UInt64 = 1_000_000_000
@@ -173,7 +175,7 @@ struct LimitDeskTests {
     #expect(desk.admit(key, at: now, wall: wall).isAdmitted)
     #expect(!desk.admit(key, at: now, wall: wall).isAdmitted)
     var details = key.details
-    details.rateLimit = nil
+    details.limits.requests = nil
     key.change(to: details)
     #expect(desk.admit(key, at: now, wall: wall).scope == .global)
     #expect(!desk.admit(key, at: now, wall: wall).isAdmitted)

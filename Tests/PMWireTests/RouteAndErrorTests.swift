@@ -4,7 +4,8 @@ import Testing
 
 @Suite struct RouteAndErrorTests {
   static let errors: [APIError] = [
-    .keyMissing, .keyInvalid, .keyExpired, .keyDisabled, .httpsRequired, .unknownURL,
+    .keyMissing, .keyInvalid, .keyExpired, .keyDisabled, .httpsRequired, .notAllowed,
+    .unknownURL, .receiptNotFound, .badQuery,
     .methodNotSupported,
     .unsupportedEndpoint, .upgradeRefused, .addressLimit, .globalLimit, .keyLimit, .vendorLimit,
     .malformedRequest, .headTooLarge, .targetTooLong, .unsupportedCoding, .unsupportedVersion,

@@ -66,9 +66,18 @@ extension APIError {
   public static let httpsRequired = APIError(
     403, "permission_error", "https_required", "permission_error",
     "HTTPS required. Please use a secure connection.")
+  public static let notAllowed = APIError(
+    403, "permission_error", "not_allowed", "permission_error",
+    "This key may not be used for this endpoint, or not from this address")
   public static let unknownURL = APIError(
     404, "invalid_request_error", "unknown_url", "not_found_error",
     "Unknown request URL. The base URL of this API ends in /v1")
+  public static let receiptNotFound = APIError(
+    404, "invalid_request_error", "receipt_not_found", "not_found_error",
+    "There is no receipt of this key for that request")
+  public static let badQuery = APIError(
+    400, "invalid_request_error", "invalid_query", "invalid_request_error",
+    "The query is not one that this URL takes")
   public static let methodNotSupported = APIError(
     405, "invalid_request_error", "method_not_supported", "not_found_error",
     "This URL does not support that method")

@@ -5,9 +5,11 @@ public enum Dialect: Sendable {
 
 /// Everything the public listener answers through core. What is not in this table is not served.
 public enum Route: UInt8, CaseIterable, Sendable {
+  // The ledger stores the raw values.
   case chat, completions, messages, embeddings, transcriptions, models, model, keyInfo
+  case key, usage, receipt
 
-  /// The whole path; for `model`, the prefix before the model's id.
+  /// The whole path; where a name follows, what is before it.
   public var path: StaticString {
     switch self {
     case .chat: "/v1/chat/completions"
@@ -18,15 +20,21 @@ public enum Route: UInt8, CaseIterable, Sendable {
     case .models: "/v1/models"
     case .model: "/v1/models/"
     case .keyInfo: "/auth/key-info"
+    case .key: "/v1/key"
+    case .usage: "/v1/usage"
+    case .receipt: "/v1/receipts/"
     }
   }
 
   public var isPost: Bool {
     switch self {
     case .chat, .completions, .messages, .embeddings, .transcriptions: true
-    case .models, .model, .keyInfo: false
+    case .models, .model, .keyInfo, .key, .usage, .receipt: false
     }
   }
+
+  /// The path goes on with the name of what is asked for: a model's id, a request's id.
+  public var hasName: Bool { self == .model || self == .receipt }
 
   /// The methods of an `Allow` field.
   public var methods: StaticString { isPost ? "POST, OPTIONS" : "GET, HEAD, OPTIONS" }
@@ -44,6 +52,9 @@ public enum Route: UInt8, CaseIterable, Sendable {
     case .models: "models"
     case .model: "model"
     case .keyInfo: "key-info"
+    case .key: "key"
+    case .usage: "usage"
+    case .receipt: "receipt"
     }
   }
 }

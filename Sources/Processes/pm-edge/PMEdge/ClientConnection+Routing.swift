@@ -93,10 +93,10 @@ extension ClientConnection {
     let id = request.id
     forward(to: .core) { out in
       out.append(route.isPost ? "POST " : request.isHead ? "HEAD " : "GET ")
-      if route == .model {
-        out.append(headBytes.extracting(head.path))
-      } else {
-        out.append(route.path)
+      out.append(headBytes.extracting(head.path))
+      if route == .usage, !head.query.isEmpty {
+        out.append("?")
+        out.append(headBytes.extracting(head.query))
       }
       out.append(" HTTP/1.1\r\nHost: core\r\n")
       writeOrigin(id, address, to: &out)

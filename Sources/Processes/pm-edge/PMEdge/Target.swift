@@ -41,8 +41,8 @@ enum Target: Equatable {
 
   private static func route(_ path: borrowing Span<UInt8>) -> Route? {
     for route in Route.allCases {
-      if route == .model {
-        if path.begins(with: route.path), isModelID(path, from: route.path.utf8CodeUnitCount) {
+      if route.hasName {
+        if path.begins(with: route.path), isName(path, from: route.path.utf8CodeUnitCount) {
           return route
         }
       } else if path.equals(0..<path.count, route.path) {
@@ -52,8 +52,8 @@ enum Target: Equatable {
     return nil
   }
 
-  /// The characters of a model id, which may hold slashes but no dot segment.
-  private static func isModelID(_ path: borrowing Span<UInt8>, from start: Int) -> Bool {
+  /// The characters of a model's id, which may hold slashes but no dot segment, or of a request's.
+  private static func isName(_ path: borrowing Span<UInt8>, from start: Int) -> Bool {
     let length = path.count - start
     guard (1...128).contains(length) else { return false }
     return isPlainPath(path, from: start - 1)

@@ -77,7 +77,7 @@ extension Command {
       var new = CoreControl.NewKey()
       new.description = input["--description"] ?? ""
       new.expiresDays = try input.count("--expires-days")
-      new.rateLimit = try input.count("--rate-limit")
+      if let limit = try input.count("--rate-limit") { new.limits[.requests] = .set(limit) }
       return perform(input, .createKey, body: new.json) { KeyView($0).created }
     } catch {
       return wrong(error)
@@ -88,7 +88,7 @@ extension Command {
     do throws(UsageError) {
       var rotation = CoreControl.Rotation()
       rotation.expiresDays = try input.count("--expires-days")
-      rotation.overlapHours = try input.count("--overlap") ?? 0
+      rotation.overlapSeconds = (try input.count("--overlap") ?? 0) * 3600
       let id = input.operands[0]
       return perform(input, .rotateKey(id), key: id, body: rotation.json) { KeyView($0).rotated }
     } catch {

@@ -15,10 +15,15 @@ extension CoreControl {
     public var isEnabled: Bool
     public var createdAt: WallTime
     public var expiresAt: WallTime?
-    public var rateLimit: Int?
+    public var limits: KeyLimits
+    public var policy: KeyPolicy
     public var revokedAt: WallTime?
+    /// When the newest secret was made; nil while it is the first.
+    public var rotatedAt: WallTime?
     public var rotatedFrom: String?
     public var rotatedTo: String?
+    /// When each secret that works will stop to, the newest first; nil: with the key.
+    public var secretEnds: [WallTime?]
     /// `store`, `file` or `environment`.
     public var source: String
     /// The secret was short when it was imported.
@@ -30,8 +35,10 @@ extension CoreControl {
 
     public init(
       id: String, description: String, status: KeyStatus, isEnabled: Bool, createdAt: WallTime,
-      expiresAt: WallTime?, rateLimit: Int?, revokedAt: WallTime?, rotatedFrom: String?,
-      rotatedTo: String?, source: String, isWeak: Bool, lastUsed: WallTime?, secret: String? = nil
+      expiresAt: WallTime?, limits: KeyLimits = KeyLimits(), policy: KeyPolicy = KeyPolicy(),
+      revokedAt: WallTime?, rotatedAt: WallTime? = nil, rotatedFrom: String?, rotatedTo: String?,
+      secretEnds: [WallTime?] = [], source: String, isWeak: Bool, lastUsed: WallTime?,
+      secret: String? = nil
     ) {
       self.id = id
       self.description = description
@@ -39,10 +46,13 @@ extension CoreControl {
       self.isEnabled = isEnabled
       self.createdAt = createdAt
       self.expiresAt = expiresAt
-      self.rateLimit = rateLimit
+      self.limits = limits
+      self.policy = policy
       self.revokedAt = revokedAt
+      self.rotatedAt = rotatedAt
       self.rotatedFrom = rotatedFrom
       self.rotatedTo = rotatedTo
+      self.secretEnds = secretEnds
       self.source = source
       self.isWeak = isWeak
       self.lastUsed = lastUsed
@@ -50,16 +60,21 @@ extension CoreControl {
     }
 
     public var json: JSONValue {
-      var object: JSONObject = [
+      let ends = secretEnds.map { JSONValue.object(["closes_at": $0?.unixSeconds ?? .null]) }
+      let head: JSONObject = [
         "key_id": .string(id), "description": .string(description),
         "status": .string(status.rawValue), "enabled": .bool(isEnabled),
         "created_at": createdAt.unixSeconds, "expires_at": expiresAt?.unixSeconds ?? .null,
-        "rate_limit": rateLimit.map { .integer(Int64($0)) } ?? .null,
-        "revoked_at": revokedAt?.unixSeconds ?? .null,
-        "rotated_from": rotatedFrom.map { .string($0) } ?? .null,
-        "rotated_to": rotatedTo.map { .string($0) } ?? .null, "source": .string(source),
-        "weak": .bool(isWeak), "last_used": lastUsed.map { .string($0.civil.date) } ?? .null,
       ]
+      let tail: JSONObject = [
+        "revoked_at": revokedAt?.unixSeconds ?? .null,
+        "rotated_at": rotatedAt?.unixSeconds ?? .null,
+        "rotated_from": rotatedFrom.map { .string($0) } ?? .null,
+        "rotated_to": rotatedTo.map { .string($0) } ?? .null, "secrets": .array(ends),
+        "source": .string(source), "weak": .bool(isWeak),
+        "last_used": lastUsed.map { .string($0.civil.date) } ?? .null,
+      ]
+      var object = JSONObject(head.members + limits.members + policy.members + tail.members)
       if let secret { object["key"] = .string(secret) }
       return .object(object)
     }
@@ -70,14 +85,17 @@ extension CoreControl {
         let status = json["status"]?.string.flatMap({ KeyStatus(rawValue: $0) }),
         let isEnabled = json["enabled"]?.boolean,
         let createdAt = json["created_at"].flatMap({ WallTime(json: $0) }),
+        let policy = KeyPolicy(members: json), let secrets = json["secrets"]?.array,
         let source = json["source"]?.string, let isWeak = json["weak"]?.boolean
       else { return nil }
       self.init(
         id: id, description: description, status: status, isEnabled: isEnabled,
         createdAt: createdAt, expiresAt: json["expires_at"].flatMap { WallTime(json: $0) },
-        rateLimit: json["rate_limit"]?.integer.map { Int($0) },
+        limits: KeyLimits(members: json), policy: policy,
         revokedAt: json["revoked_at"].flatMap { WallTime(json: $0) },
+        rotatedAt: json["rotated_at"].flatMap { WallTime(json: $0) },
         rotatedFrom: json["rotated_from"]?.string, rotatedTo: json["rotated_to"]?.string,
+        secretEnds: secrets.map { $0["closes_at"].flatMap { WallTime(json: $0) } },
         source: source, isWeak: isWeak, lastUsed: json["last_used"].flatMap { WallTime(json: $0) },
         secret: json["key"]?.string)
     }
@@ -87,7 +105,8 @@ extension CoreControl {
   public struct NewKey: Equatable, Sendable {
     public var description = ""
     public var expiresDays: Int64?
-    public var rateLimit: Int64?
+    public var limits = KeyLimits.Change()
+    public var policy = KeyPolicy.Change()
     public var reason: String?
 
     public init() {}
@@ -97,25 +116,27 @@ extension CoreControl {
       description =
         try reader.text("description", charactersMax: descriptionCharactersMax) ?? ""
       expiresDays = try reader.integer("expires_days", daysRange)
-      rateLimit = try reader.integer("rate_limit", RequestWindow.requestsRange)
+      limits = try KeyLimits.Change(&reader)
+      policy = try KeyPolicy.Change(&reader)
       reason = try reader.reason()
       try reader.finish()
     }
 
     public var json: JSONValue {
-      [
+      let head: JSONObject = [
         "description": .string(description),
         "expires_days": expiresDays.map { .integer($0) } ?? .null,
-        "rate_limit": rateLimit.map { .integer($0) } ?? .null,
         "reason": reason.map { .string($0) } ?? .null,
       ]
+      return .object(JSONObject(head.members + limits.members + policy.members))
     }
   }
 
   /// Body of `changeKey`; absent members stay as they are.
   public struct KeyChange: Equatable, Sendable {
     public var description: String?
-    public var rateLimit = MemberChange<Int64>.keep
+    public var limits = KeyLimits.Change()
+    public var policy = KeyPolicy.Change()
     public var expiresAt = MemberChange<WallTime>.keep
     public var reason: String?
 
@@ -124,16 +145,16 @@ extension CoreControl {
     public init(body: [UInt8]) throws(Fault) {
       var reader = try BodyReader(body)
       description = try reader.text("description", charactersMax: descriptionCharactersMax)
-      rateLimit = try reader.integerChange("rate_limit", RequestWindow.requestsRange)
+      limits = try KeyLimits.Change(&reader)
+      policy = try KeyPolicy.Change(&reader)
       expiresAt = try reader.timeChange("expires_at")
       reason = try reader.reason()
       try reader.finish()
     }
 
     public var json: JSONValue {
-      var object = JSONObject()
+      var object = JSONObject(limits.members + policy.members)
       object["description"] = description.map { .string($0) }
-      object["rate_limit"] = rateLimit.json { .integer($0) }
       object["expires_at"] = expiresAt.json { $0.unixSeconds }
       object["reason"] = reason.map { .string($0) }
       return .object(object)
@@ -144,8 +165,8 @@ extension CoreControl {
   public struct Rotation: Equatable, Sendable {
     /// Nil: the key gets as much life again as it was made with.
     public var expiresDays: Int64?
-    /// How long the old secret goes on working.
-    public var overlapHours: Int64 = 0
+    /// How long the old secret goes on working: `overlap_seconds` of a body, or `overlap_hours`.
+    public var overlapSeconds: Int64 = 0
     public var reason: String?
 
     public init() {}
@@ -153,7 +174,10 @@ extension CoreControl {
     public init(body: [UInt8]) throws(Fault) {
       var reader = try BodyReader(body)
       expiresDays = try reader.integer("expires_days", daysRange)
-      overlapHours = try reader.integer("overlap_hours", overlapHoursRange) ?? 0
+      let hours = try reader.integer("overlap_hours", overlapHoursRange)
+      let seconds = try reader.integer("overlap_seconds", overlapSecondsRange)
+      if hours != nil, seconds != nil { throw Fault("overlap_seconds", .unknown) }
+      overlapSeconds = seconds ?? hours.map { $0 * 3600 } ?? 0
       reason = try reader.reason()
       try reader.finish()
     }
@@ -161,7 +185,7 @@ extension CoreControl {
     public var json: JSONValue {
       [
         "expires_days": expiresDays.map { .integer($0) } ?? .null,
-        "overlap_hours": .integer(overlapHours),
+        "overlap_seconds": .integer(overlapSeconds),
         "reason": reason.map { .string($0) } ?? .null,
       ]
     }

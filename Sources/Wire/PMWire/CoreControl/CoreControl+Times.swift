@@ -44,11 +44,31 @@ extension WallTime {
 
 /// Nano-euro as text.
 public enum Euro {
+  public static let nano: Int64 = 1_000_000_000
+
+  /// Reads digits, with a point and up to nine more or without; nil for anything else, and for more
+  /// than fits.
+  static func nanoEuro(_ text: String) -> Int64? {
+    let parts = text.split(separator: ".", omittingEmptySubsequences: false)
+    guard (1...2).contains(parts.count),
+      parts.allSatisfy({ part in
+        !part.isEmpty && part.utf8.allSatisfy { (0x30...0x39).contains($0) }
+      }), let euro = Int64(parts[0])
+    else { return nil }
+    let decimals = parts.count == 2 ? parts[1] : ""
+    guard decimals.utf8.count <= 9,
+      let rest = Int64(decimals + String(repeating: "0", count: 9 - decimals.utf8.count))
+    else { return nil }
+    let (whole, isTooMuch) = euro.multipliedReportingOverflow(by: nano)
+    let (sum, isOverflow) = whole.addingReportingOverflow(rest)
+    return isTooMuch || isOverflow ? nil : sum
+  }
+
   /// Exact, with at least two decimals: `0.006`, `12.50`.
   public static func text(nanoEuro: Int64) -> String {
     let magnitude = nanoEuro.magnitude
-    var digits = String(String(magnitude % 1_000_000_000 + 1_000_000_000).dropFirst())
+    var digits = String(String(magnitude % UInt64(nano) + UInt64(nano)).dropFirst())
     while digits.utf8.count > 2, digits.hasSuffix("0") { digits.removeLast() }
-    return "\(nanoEuro < 0 ? "-" : "")\(magnitude / 1_000_000_000).\(digits)"
+    return "\(nanoEuro < 0 ? "-" : "")\(magnitude / UInt64(nano)).\(digits)"
   }
 }

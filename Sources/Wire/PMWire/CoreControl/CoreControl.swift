@@ -99,6 +99,7 @@ public enum CoreControl {
     public enum Problem: Equatable, Sendable {
       case missing, wrongType, unknown
       case outOfRange(ClosedRange<Int64>)
+      case tooMany(Int)
       case notJSON
     }
     /// The member at fault; empty if it is the whole.
@@ -118,6 +119,7 @@ public enum CoreControl {
       case .unknown: return "\(name) is not known here."
       case .outOfRange(let range):
         return "\(name) must be between \(range.lowerBound) and \(range.upperBound)."
+      case .tooMany(let countMax): return "\(name) may have at most \(countMax) entries."
       case .notJSON: return "\(name) is not valid JSON."
       }
     }
@@ -125,7 +127,9 @@ public enum CoreControl {
 
   /// Ranges of what people enter.
   public static let daysRange: ClosedRange<Int64> = 1...36_500
+  /// A year.
   public static let overlapHoursRange: ClosedRange<Int64> = 0...8760
+  static let overlapSecondsRange = 0...overlapHoursRange.upperBound * 3600
   public static let descriptionCharactersMax = 256
 }
 
@@ -139,6 +143,14 @@ public enum MemberChange<Value: Equatable & Sendable>: Equatable, Sendable {
     case .keep: old
     case .clear: nil
     case .set(let value): value
+    }
+  }
+
+  func map<Other>(_ change: (Value) -> Other) -> MemberChange<Other> {
+    switch self {
+    case .keep: .keep
+    case .clear: .clear
+    case .set(let value): .set(change(value))
     }
   }
 }
@@ -172,38 +184,51 @@ struct BodyReader {
   mutating func text(
     _ name: String, charactersMax: Int
   ) throws(CoreControl.Fault) -> String? {
-    guard let value = take(name), !value.isNull else { return nil }
-    guard let text = value.string, text.count <= charactersMax,
-      text.unicodeScalars.allSatisfy({ $0.value >= 0x20 && $0.value != 0x7F })
-    else { throw CoreControl.Fault(name, .wrongType) }
-    return text
+    try change(name) { $0.line(charactersMax: charactersMax) }.applied(to: nil)
   }
 
   mutating func integer(
     _ name: String, _ range: ClosedRange<Int64>
   ) throws(CoreControl.Fault) -> Int64? {
-    guard case .set(let value) = try integerChange(name, range) else { return nil }
-    return value
+    try integerChange(name, range).applied(to: nil)
   }
 
-  /// Absent is `keep`, null is `clear`.
   mutating func integerChange(
     _ name: String, _ range: ClosedRange<Int64>
   ) throws(CoreControl.Fault) -> MemberChange<Int64> {
-    guard let value = take(name) else { return .keep }
-    if value.isNull { return .clear }
-    guard let number = value.integer else { throw CoreControl.Fault(name, .wrongType) }
-    guard range.contains(number) else { throw CoreControl.Fault(name, .outOfRange(range)) }
-    return .set(number)
+    try change(name) { (json) throws(CoreControl.Fault) in
+      guard let number = json.integer else { return nil }
+      guard range.contains(number) else { throw CoreControl.Fault(name, .outOfRange(range)) }
+      return number
+    }
   }
 
   mutating func timeChange(
     _ name: String
   ) throws(CoreControl.Fault) -> MemberChange<WallTime> {
-    guard let value = take(name) else { return .keep }
-    if value.isNull { return .clear }
-    guard let time = WallTime(json: value) else { throw CoreControl.Fault(name, .wrongType) }
-    return .set(time)
+    try change(name) { WallTime(json: $0) }
+  }
+
+  /// A list whose elements are all of the form that `read` takes.
+  mutating func listChange<Element: Equatable & Sendable>(
+    _ name: String, countMax: Int, _ read: (JSONValue) -> Element?
+  ) throws(CoreControl.Fault) -> MemberChange<[Element]> {
+    try change(name) { (json) throws(CoreControl.Fault) in
+      guard let list = json.array else { return nil }
+      guard list.count <= countMax else { throw CoreControl.Fault(name, .tooMany(countMax)) }
+      let elements = list.compactMap(read)
+      return elements.count == list.count ? elements : nil
+    }
+  }
+
+  /// Absent is `keep`, null is `clear`; what `read` takes for nothing is of the wrong type.
+  mutating func change<Value: Equatable & Sendable>(
+    _ name: String, _ read: (JSONValue) throws(CoreControl.Fault) -> Value?
+  ) throws(CoreControl.Fault) -> MemberChange<Value> {
+    guard let json = take(name) else { return .keep }
+    if json.isNull { return .clear }
+    guard let value = try read(json) else { throw CoreControl.Fault(name, .wrongType) }
+    return .set(value)
   }
 
   func finish() throws(CoreControl.Fault) {

@@ -27,7 +27,7 @@ struct ApplianceSockets: Appliance {
 
   func setRateLimit(of id: KeyID, to limit: Int64?) throws(ControlError) {
     var change = CoreControl.KeyChange()
-    change.rateLimit = limit.map { .set($0) } ?? .clear
+    change.limits[.requests] = limit.map { .set($0) } ?? .clear
     _ = try core.ask(.changeKey(id.text), change.json)
   }
 

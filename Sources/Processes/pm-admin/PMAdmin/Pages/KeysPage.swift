@@ -129,9 +129,9 @@ struct KeysPage {
     return """
       <form method="post" action="\(action)">\(Piece.token(token()))\
       <input class="short" name="rate_limit" inputmode="numeric" aria-label="Rate limit" \
-      value="\(key.rateLimit.map { String($0) } ?? "")" placeholder="none">\
+      value="\(key.limits.requests.map { String($0) } ?? "")" placeholder="none">\
       <button>Set</button></form>
-      \(key.rateLimit == nil ? .empty : clear)
+      \(key.limits.requests == nil ? .empty : clear)
       """
   }
 

@@ -25,7 +25,9 @@ struct KeyWishForm {
         "At most \(CoreControl.descriptionCharactersMax) characters, on one line."
     }
     wish.expiresDays = number(.days, CoreControl.daysRange)
-    wish.rateLimit = number(.rateLimit, RequestWindow.requestsRange)
+    if let limit = number(.rateLimit, RequestWindow.requestsRange) {
+      wish.limits[.requests] = .set(limit)
+    }
     if faults.isEmpty { self.wish = wish }
   }
 

@@ -31,7 +31,9 @@ extension ControlDesk {
       let rotation = try CoreControl.Rotation(body: body)
       perform(reply) { [self] () throws(KeyRefusal) in
         let (details, secret) = try register.rotate(id, rotation, at: time)
-        let changes: JSONValue = ["overlap_hours": .integer(rotation.overlapHours)]
+        let changes: JSONValue = [
+          "overlap_seconds": .integer(rotation.overlapSeconds)
+        ]
         return put(details, caller.audit("rotate", id, rotation.reason, changes), time, secret)
       }
     case .deleteKey(let id): try delete(id, body, caller, reply)
@@ -145,10 +147,9 @@ extension ControlDesk {
 extension KeyDetails {
   /// The members that people set.
   fileprivate var auditJSON: JSONValue {
-    [
-      "description": .string(description),
-      "rate_limit": rateLimit.map { .integer(Int64($0)) } ?? .null,
-      "expires_at": expiresAt?.unixSeconds ?? .null,
+    let head: JSONObject = [
+      "description": .string(description), "expires_at": expiresAt?.unixSeconds ?? .null,
     ]
+    return .object(JSONObject(head.members + limits.members + policy.members))
   }
 }

@@ -14,10 +14,11 @@ extension KeyDetails {
   ) -> CoreControl.KeyEntry {
     CoreControl.KeyEntry(
       id: id, description: description, status: status(at: time, isFileGone: isFileGone),
-      isEnabled: isUsable, createdAt: createdAt, expiresAt: expiresAt, rateLimit: rateLimit,
-      revokedAt: revokedAt, rotatedFrom: rotatedFrom, rotatedTo: rotatedTo, source: source.word,
-      isWeak: isWeak, lastUsed: lastUsedDay.map { WallTime(seconds: Int64($0) * 86_400) },
-      secret: secret)
+      isEnabled: isUsable, createdAt: createdAt, expiresAt: expiresAt, limits: limits,
+      policy: policy, revokedAt: revokedAt, rotatedAt: rotatedAt, rotatedFrom: rotatedFrom,
+      rotatedTo: rotatedTo, secretEnds: liveSecrets(at: time).map(\.closesAt),
+      source: source.word, isWeak: isWeak,
+      lastUsed: lastUsedDay.map { WallTime(seconds: Int64($0) * 86_400) }, secret: secret)
   }
 
   /// Answer of `/auth/key-info`: these five members in this order.
@@ -25,7 +26,7 @@ extension KeyDetails {
     let info: JSONValue = [
       "key_id": .string(id), "created_at": createdAt.unixSeconds,
       "expires_at": expiresAt?.unixSeconds ?? .null,
-      "rate_limit": rateLimit.map { .integer(Int64($0)) } ?? .null,
+      "rate_limit": limits.requests.map { .integer(Int64($0)) } ?? .null,
       "description": .string(description),
     ]
     return info.text

@@ -1,5 +1,6 @@
 import PMCrypto
 import PMSystem
+import PMWire
 
 /// Where a key is kept, and so where it is changed.
 enum KeySource: UInt8, CaseIterable, Sendable {
@@ -38,7 +39,8 @@ struct KeyDetails: Equatable, Sendable {
   var expiresAt: WallTime? = nil
   /// What the key's source says.
   var isEnabled = true
-  var rateLimit: Int? = nil
+  var limits = KeyLimits()
+  var policy = KeyPolicy()
   var revokedAt: WallTime? = nil
   /// When the newest secret was made; nil while it is the first.
   var rotatedAt: WallTime? = nil
@@ -58,6 +60,11 @@ struct KeyDetails: Equatable, Sendable {
   var isUsable: Bool { isEnabled && !isBarred }
 
   func isExpired(at time: WallTime) -> Bool { expiresAt.map { $0 <= time } ?? false }
+
+  /// The secrets that work, the newest first.
+  func liveSecrets(at time: WallTime) -> [KeySecret] {
+    secrets.filter { secret in secret.closesAt.map { time < $0 } ?? true }
+  }
 
   /// The rule for descriptions: short, one line.
   static func isDescription(_ text: String) -> Bool {

@@ -1,5 +1,6 @@
 import PMCrypto
 import PMSystem
+import PMWire
 
 /// A key as a file of the predecessor's form describes it.
 struct KeyFileEntry: Equatable, Sendable {
@@ -19,14 +20,15 @@ struct KeyFileEntry: Equatable, Sendable {
   var isWeak: Bool
 
   /// The key that the entry stands for. `old` is the same key as it is now: its first day, its last
-  /// use and what was decided here stay.
+  /// use and what was decided here stay, among it every limit and list that a file cannot name.
   func details(row: Int64, source: KeySource, old: KeyDetails?, at time: WallTime) -> KeyDetails {
     var details = KeyDetails(
       row: row, id: id, description: description,
       createdAt: createdAt ?? old?.createdAt ?? time, expiresAt: expiresAt, isEnabled: isEnabled,
-      rateLimit: rateLimit, revokedAt: revokedAt, rotatedFrom: rotatedFrom, rotatedTo: rotatedTo,
-      source: source, isWeak: isWeak, lastUsedDay: old?.lastUsedDay,
-      secrets: [KeySecret(digest: digest)])
+      limits: old?.limits ?? KeyLimits(), policy: old?.policy ?? KeyPolicy(), revokedAt: revokedAt,
+      rotatedFrom: rotatedFrom, rotatedTo: rotatedTo, source: source, isWeak: isWeak,
+      lastUsedDay: old?.lastUsedDay, secrets: [KeySecret(digest: digest)])
+    details.limits.requests = rateLimit
     if let old, old.isBarred, source != .store {
       details.isBarred = true
       details.revokedAt = old.revokedAt

@@ -1,4 +1,5 @@
 import PMSystem
+import PMWire
 
 /// A key in force on the loop: its details, and the places that it has taken. One object for the
 /// life of a key, so that a request can hold it while the key changes.
@@ -17,7 +18,7 @@ final class KeyRecord {
   func change(to details: KeyDetails) {
     precondition(details.row == row, "a key keeps its row")
     self.details = details
-    if details.rateLimit == nil { window = nil }
+    if details.limits.requests == nil { window = nil }
   }
 
   /// Notes the day of use; false if it is noted already.
@@ -29,7 +30,7 @@ final class KeyRecord {
 
   /// Makes the window what limit and length say now.
   func fitWindow(seconds: Int) {
-    guard let limit = details.rateLimit else { return }
+    guard let limit = details.limits.requests else { return }
     if window == nil {
       window = AdmissionWindow(limit: limit, seconds: seconds)
     } else if window?.limit != limit || windowSeconds != seconds {

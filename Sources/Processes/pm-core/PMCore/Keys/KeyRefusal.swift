@@ -10,6 +10,8 @@ enum KeyRefusal: String, Error {
   case disabledInFile = "disabled_in_file"
   case alreadyExpired = "already_expired"
   case tooMany = "too_many_keys"
+  /// Two secrets live already.
+  case overlapUnderWay = "overlap_under_way"
 
   /// One sentence for people.
   var text: String {
@@ -21,6 +23,8 @@ enum KeyRefusal: String, Error {
     case .disabledInFile: "The keys file says that this key is off: enable it there."
     case .alreadyExpired: "This key is past its expiry: set another one."
     case .tooMany: "There are as many keys as there may be."
+    case .overlapUnderWay:
+      "The secret before this one still works: wait until it closes, or rotate without overlap."
     }
   }
 }

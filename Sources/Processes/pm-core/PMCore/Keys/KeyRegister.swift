@@ -3,6 +3,9 @@ import PMWire
 
 /// Computes what keys become. Nothing here is in force, or on disk, until the caller makes it so.
 final class KeyRegister {
+  /// The new one, and the one that it replaces.
+  static let liveSecretsMax = 2
+
   let keys: KeyTable
   /// The next free row of the ledger.
   private var nextRow: Int64
@@ -38,7 +41,8 @@ final class KeyRegister {
     let details = KeyDetails(
       row: row(for: secret.keyID), id: secret.keyID, description: new.description, createdAt: time,
       expiresAt: new.expiresDays.map { time.adding(days: $0) },
-      rateLimit: new.rateLimit.map { Int($0) }, source: .store,
+      limits: new.limits.applied(to: KeyLimits()), policy: new.policy.applied(to: KeyPolicy()),
+      source: .store,
       secrets: [KeySecret(digest: keys.digester.digest(of: Array(secret.text.utf8).span))])
     return (details, secret.text)
   }
@@ -46,8 +50,8 @@ final class KeyRegister {
   func change(_ id: String, _ change: CoreControl.KeyChange) throws(KeyRefusal) -> KeyDetails {
     var details = try keptHere(id)
     if let description = change.description { details.description = description }
-    details.rateLimit = change.rateLimit.applied(to: details.rateLimit.map { Int64($0) })
-      .map { Int($0) }
+    details.limits = change.limits.applied(to: details.limits)
+    details.policy = change.policy.applied(to: details.policy)
     details.expiresAt = change.expiresAt.applied(to: details.expiresAt)
     return details
   }
@@ -73,15 +77,18 @@ final class KeyRegister {
   }
 
   /// A new secret under the same id; the old one goes on for the overlap and then closes by itself.
+  /// Without an overlap all old ones close at once. Three never live: who still needs the oldest
+  /// would be cut off before the time that was promised.
   func rotate(
     _ id: String, _ rotation: CoreControl.Rotation, at time: WallTime
   ) throws(KeyRefusal) -> (details: KeyDetails, secret: String) {
     var details = try keptHere(id)
     let secret = NewSecret(forKey: id)
     var secrets = [KeySecret(digest: keys.digester.digest(of: Array(secret.text.utf8).span))]
-    if rotation.overlapHours > 0, var old = details.secrets.first {
-      let closesAt = time.adding(hours: rotation.overlapHours)
-      old.closesAt = min(old.closesAt ?? closesAt, closesAt)
+    if rotation.overlapSeconds > 0, var old = details.secrets.first {
+      let live = details.liveSecrets(at: time).count
+      guard live < Self.liveSecretsMax else { throw .overlapUnderWay }
+      old.closesAt = time.adding(seconds: rotation.overlapSeconds)
       secrets.append(old)
     }
     details.secrets = secrets
@@ -121,8 +128,8 @@ final class KeyRegister {
 }
 
 extension WallTime {
-  fileprivate func adding(hours: Int64) -> WallTime {
-    WallTime(microseconds: microseconds + hours * 3_600_000_000)
+  fileprivate func adding(seconds: Int64) -> WallTime {
+    WallTime(microseconds: microseconds + seconds * 1_000_000)
   }
-  fileprivate func adding(days: Int64) -> WallTime { adding(hours: days * 24) }
+  fileprivate func adding(days: Int64) -> WallTime { adding(seconds: days * 86_400) }
 }

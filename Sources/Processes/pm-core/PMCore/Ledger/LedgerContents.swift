@@ -1,6 +1,8 @@
 import PMCrypto
+import PMJSON
 import PMStore
 import PMSystem
+import PMWire
 
 /// What the loop needs to know of the ledger at start.
 struct LedgerContents {
@@ -64,7 +66,9 @@ extension LedgerContents {
     let rows = try database.prepare(
       """
       SELECT row, id, description, created_at, expires_at, is_enabled, rate_limit, revoked_at,
-        rotated_at, rotated_from, rotated_to, source, is_barred, is_weak, last_used_day, deleted_at
+        rotated_at, rotated_from, rotated_to, source, is_barred, is_weak, last_used_day, deleted_at,
+        tokens_per_minute, concurrent_requests, day_budget, month_budget, warning_percent, owner,
+        tags, models, endpoints, networks, is_cache_off
       FROM key ORDER BY row
       """)
     while try rows.step() {
@@ -79,7 +83,7 @@ extension LedgerContents {
         KeyDetails(
           row: rows.integer(0), id: rows.text(1), description: rows.text(2),
           createdAt: WallTime(microseconds: rows.integer(3)), expiresAt: rows.time(4),
-          isEnabled: rows.integer(5) != 0, rateLimit: rows.integerOrNil(6).map { Int($0) },
+          isEnabled: rows.integer(5) != 0, limits: rows.limits, policy: try rows.policy(),
           revokedAt: rows.time(7), rotatedAt: rows.time(8), rotatedFrom: rows.textOrNil(9),
           rotatedTo: rows.textOrNil(10), source: source, isBarred: rows.integer(12) != 0,
           isWeak: rows.integer(13) != 0,
@@ -128,6 +132,42 @@ extension LedgerContents {
 extension Statement {
   fileprivate func time(_ column: Int32) -> WallTime? {
     integerOrNil(column).map { WallTime(microseconds: $0) }
+  }
+
+  // The columns of `readKeys`.
+
+  fileprivate var limits: KeyLimits {
+    var limits = KeyLimits()
+    limits.requests = integerOrNil(6).map { Int($0) }
+    limits.tokensPerMinute = integerOrNil(16)
+    limits.concurrentRequests = integerOrNil(17).map { Int($0) }
+    limits.dayBudget = integerOrNil(18)
+    limits.monthBudget = integerOrNil(19)
+    limits.warningPercent = integerOrNil(20).map { Int($0) }
+    return limits
+  }
+
+  fileprivate func policy() throws(StoreError) -> KeyPolicy {
+    var policy = KeyPolicy()
+    policy.owner = text(21)
+    policy.tags = try texts(22) ?? []
+    policy.models = try texts(23)
+    policy.routes = integerOrNil(24).map { RouteSet(rawValue: UInt32(truncatingIfNeeded: $0)) }
+    policy.networks = try texts(25)?.map { (text) throws(StoreError) in
+      guard let network = InternetNetwork(text) else { throw .damaged }
+      return network
+    }
+    policy.usesPromptCache = integer(26) == 0
+    return policy
+  }
+
+  /// A JSON array of texts. One that cannot be read must not count as none: that would allow all.
+  private func texts(_ column: Int32) throws(StoreError) -> [String]? {
+    guard let text = textOrNil(column) else { return nil }
+    guard let list = (try? JSONReader.read(text))?.array else { throw .damaged }
+    let texts = list.compactMap(\.string)
+    guard texts.count == list.count else { throw .damaged }
+    return texts
   }
 }
 

@@ -44,11 +44,20 @@ extension EdgeConnection {
   }
 
   private static func route(_ path: borrowing Span<UInt8>) -> Route? {
-    for route in Route.allCases where route != .model {
-      if path.equals(0..<path.count, route.path) { return route }
+    for route in Route.allCases {
+      let length = route.path.utf8CodeUnitCount
+      let fits = route.hasName ? path.count > length : path.count == length
+      if fits, path.equals(0..<length, route.path) { return route }
     }
-    let prefix = Route.model.path.utf8CodeUnitCount
-    return path.count > prefix && path.equals(0..<prefix, Route.model.path) ? .model : nil
+    return nil
+  }
+
+  /// What follows the path of a route that goes on with a name.
+  private static func name(
+    _ route: Route, _ head: RequestHead, _ headBytes: borrowing Span<UInt8>
+  ) -> String {
+    let start = head.path.lowerBound + route.path.utf8CodeUnitCount
+    return String(copying: headBytes.extracting(start..<head.path.upperBound))
   }
 
   private enum Authentication {
@@ -88,9 +97,10 @@ extension EdgeConnection {
     case .keyInfo: respond(200, "Cache-Control: no-store\r\n", key.details.keyInfo)
     case .models: core.modelList?.answer(self, model: nil, decision, id)
     case .model:
-      let path = headBytes.extracting(head.path)
-      let name = path.extracting(Route.model.path.utf8CodeUnitCount..<path.count)
-      core.modelList?.answer(self, model: String(copying: name), decision, id)
+      let name = Self.name(route, head, headBytes)
+      core.modelList?.answer(self, model: name, decision, id)
+    case .key, .usage: respond(.unknownURL, route.dialect, id)
+    case .receipt: respond(.receiptNotFound, route.dialect, id)
     default:
       guard core.hasRoom else { return respond(.overloaded, route.dialect, id) }
       guard core.canReserve else { return respond(.ledgerUnavailable, route.dialect, id) }
