@@ -23,6 +23,9 @@ enum RuntimeLimits {
   /// One-shots under way: probes, one per service, one of the path and one more while a generation
   /// changes; a check; one of the gate.
   static let oneShotsMax = 14
+  /// Questions to devices that are not answered yet: one of the gate, one for a client, and those
+  /// of runs that others overtook while a device took its minute.
+  static let deviceJobsMax = 8
   /// Records of ends kept per service.
   static let deathsPerServiceMax = 256
   /// Events that `pmctl logs` can show.

@@ -42,8 +42,11 @@ final class DeviceThread {
     try startThread { Desk(machine, exchange, bell).live() }
   }
 
-  /// Asks; the answer comes once, in the order of the questions.
+  /// Asks; the answer comes once, in the order of the questions. One too many fails at once.
   func ask(_ job: Job, _ done: @escaping (Result) -> Void) {
+    guard waiting.count < RuntimeLimits.deviceJobsMax else {
+      return done(.failed(.deviceBusy, nil))
+    }
     lastID += 1
     waiting[lastID] = done
     let id = lastID
