@@ -77,19 +77,22 @@ extension Supervision {
   mutating func bound(_ isBound: Bool) {
     guard isBinding else { return }
     isBinding = false
+    guard isGateOpen else {
+      if isBound { effects.append(.closeListeners) }
+      return
+    }
     hasBindFailed = !isBound
-    if !isBound {
-      timers.set(.bindRetry, now.adding(seconds: Limits.gateRetrySeconds))
-    } else if isGateOpen {
+    if isBound {
       isListening = true
       hasBegun = true
     } else {
-      effects.append(.closeListeners)
+      timers.set(.bindRetry, now.adding(seconds: Limits.gateRetrySeconds))
     }
   }
 
   private mutating func shut() {
     timers.cancel(.bindRetry)
+    hasBindFailed = false
     // Before the first verdict, an earlier run may have left some.
     if isListening || !hasBegun { effects.append(.closeListeners) }
     isListening = false

@@ -35,10 +35,8 @@ struct StatusReport {
 
   private var gate: JSONValue {
     var object: JSONObject = ["state": .string(machine.gate.text)]
-    let token =
-      machine.hasBindFailed
-      ? FailureToken.listen : machine.gate.token.flatMap(FailureToken.init(rawValue:))
-    if let token {
+    let own = machine.gate.token.flatMap(FailureToken.init(rawValue:))
+    if let token = own ?? (machine.hasBindFailed ? .listen : nil) {
       object["token"] = .string(token.rawValue)
       object["explanation"] = .string(token.explanation)
       object["advice"] = .string(token.advice)
