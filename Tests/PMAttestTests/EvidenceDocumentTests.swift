@@ -105,7 +105,7 @@ import Testing
     #expect(token(#"{"format":1}"#) == "doc-format")
     #expect(token(#"{"format":"pmctl-attestation/v1"}"#) == "doc-platform")
     #expect(
-      token(String(decoding: EvidenceDocument.notAttestedJSON, as: UTF8.self)) == "not-attested")
+      token(#"{"format":"pmctl-attestation/v1","error":"not-attested"}"#) == "not-attested")
     #expect(
       token(#"{"format":"pmctl-attestation/v1","platform":"snp","error":"not-attested"}"#)
         == "not-attested")

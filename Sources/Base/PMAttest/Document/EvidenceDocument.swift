@@ -82,14 +82,10 @@ public struct EvidenceDocument: Equatable, Sendable {
     }
   }
 
+  /// What the endpoint says in development, instead of evidence.
   private static let notAttested = "not-attested"
 
   // MARK: Writing
-
-  /// What the endpoint answers in development, with status 503.
-  public static let notAttestedJSON: [UInt8] = JSONValue.object([
-    "format": .string(format), "error": .string(notAttested),
-  ]).utf8
 
   /// The bytes of the answer.
   public var json: [UInt8] {

@@ -14,14 +14,14 @@ struct CertificateCache {
   init(_ folder: String) { self.folder = folder }
 
   /// Name of the folder: SHA-256 of chip, level and one byte for the kind (0 VCEK, 1 VLEK), hex.
-  static func name(_ wanted: Wanted) -> String? {
+  static func name(_ wanted: Wanted) -> String {
     let bytes = wanted.chip + wanted.tcb + [wanted.kind == .vcek ? 0 : 1]
-    return (try? SHA256())?.digest(of: bytes.span).hex
+    return Digest256(hashing: bytes.span).hex
   }
 
   func read(_ wanted: Wanted) -> FoundCertificates {
     var found = FoundCertificates()
-    guard let name = Self.name(wanted) else { return found }
+    let name = Self.name(wanted)
     for certificate in FoundCertificates.Name.allCases {
       // What is not there is missing, and so is what cannot be read.
       found[certificate] = try? FileIO.read(
@@ -33,8 +33,7 @@ struct CertificateCache {
 
   /// Replaces what is there by what was found.
   func write(_ found: FoundCertificates, _ wanted: Wanted) throws(SystemError) {
-    guard let name = Self.name(wanted) else { return }
-    let path = "\(folder)/\(name)"
+    let path = "\(folder)/\(Self.name(wanted))"
     try FileIO.makeFolder(path, mode: 0o700)
     for certificate in FoundCertificates.Name.allCases {
       guard let der = found[certificate] else { continue }
