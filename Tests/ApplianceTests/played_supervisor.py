@@ -154,7 +154,7 @@ class ProvedEdge:
         # LISTEN_PID is known only in the child, so a shell of one line sets it and execs.
         return subprocess.Popen(
             ["/bin/sh", "-c", 'LISTEN_PID=$$ exec "$0" "$@"', program("pm-edge"),
-             "--configuration", str(self.path)],
+             "--proven-key", self.key, "--configuration", str(self.path)],
             env={"LISTEN_FDS": str(len(sockets)), "LISTEN_FDNAMES": ":".join(names)},
             preexec_fn=inherit(*sockets), close_fds=False, stdin=subprocess.DEVNULL,
             stdout=self.log.open("ab"), stderr=subprocess.STDOUT)

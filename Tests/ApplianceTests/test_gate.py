@@ -3,6 +3,7 @@ import contextlib
 import hashlib
 import http.client
 import os
+import signal
 import socket
 import ssl
 import subprocess
@@ -309,6 +310,29 @@ def test_a_new_key_is_proved_before_it_serves(box, key):
         thread.join()
     assert not faults and set(answers) == {200}
     assert box.verify()[1]["verdict"] == "proven"
+
+
+def test_a_key_that_was_put_there_serves_only_once_it_is_proved(box, key):
+    """The edge crashes over another key in its file: nothing serves until the gate has run."""
+    old, generation = box.gate()["key_sha256"], box.services()["edge"]["generation"]
+    file, new = box.key_folder / "key.pem", box.key_folder / "key.new"
+    subprocess.run(
+        ["openssl", "genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-out",
+         new], check=True, capture_output=True, timeout=30)
+    os.chown(new, 992, 992)
+    new.chmod(0o600)
+    new.replace(file)
+    os.kill(box.pids()["edge"], signal.SIGKILL)
+    wait_for(lambda: box.text().count('"event":"key-refused","reason":"another"') > 1, 10)
+    with pytest.raises(OSError), box.connect(1):
+        pass
+    assert box.states()["edge"] in ("starting", "backing-off")
+    assert box.gate()["key_sha256"] == old
+    assert box.pmctl("gate").returncode == 0
+    wait_for(lambda: box.states()["edge"] == "ready", 10)
+    assert box.services()["edge"]["generation"] > generation and box.gate()["key_sha256"] != old
+    assert box.chat(key).status == 200
+    wait_for(lambda: box.verify()[1]["verdict"] == "proven", 20, 1.2)
 
 
 def test_a_key_of_the_operator_serves_only_once_it_is_proved():

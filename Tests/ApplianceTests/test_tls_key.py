@@ -42,6 +42,11 @@ def put(path, data, mode=0o600):
     copy.rename(path)
 
 
+def begin_edge(*words):
+    """An edge that has a reason not to serve."""
+    return subprocess.run([program("pm-edge"), *words], env={}, timeout=20, capture_output=True)
+
+
 def modes(folder):
     return {path.name: stat.S_IMODE(path.stat().st_mode) for path in sorted(folder.iterdir())}
 
@@ -138,9 +143,22 @@ def test_a_bad_key_is_an_error_and_stays(tmp_path, kind):
     if kind not in ("folder", "link"):
         assert key.read_bytes() == data
     # An edge with such a key does not begin either.
-    done = subprocess.run([program("pm-edge"), "--configuration", str(path)], env={}, timeout=20,
-                          capture_output=True)
+    done = begin_edge("--proven-key", "00" * 32, "--configuration", str(path))
     assert done.returncode == 78 and b"key-refused" in done.stderr
+
+
+def test_no_key_serves_but_the_one_that_was_proved(tmp_path):
+    path = configure(tmp_path)
+    words = ("--configuration", str(path))
+    _, proven, _ = prepare_key(path)
+    (tmp_path / "run" / "edge-key" / "key.pem").unlink()
+    assert prepare_key(path)[1] != proven
+    done = begin_edge("--proven-key", proven.strip(), *words)
+    reason = json.loads(done.stderr)
+    assert (done.returncode, reason["event"], reason["reason"]) == (1, "key-refused", "another")
+    # In production some key must have been proved.
+    for wrong in ((), ("--proven-key",), ("--proven-key", "all")):
+        assert begin_edge(*wrong, *words).returncode == 78
 
 
 def test_the_operators_key_is_read(tmp_path):

@@ -33,6 +33,12 @@ import Testing
 
   private func prepared() throws -> String { try EdgeKey.prepare(configuration).hex }
 
+  /// For the key that is there; if it is none, any digest will do.
+  private func paths() throws -> CertificatePaths {
+    let proven = (try? EdgeKey.prepare(configuration)) ?? EdgeKey.digest([])
+    return try EdgeKey.paths(configuration, proven: proven)
+  }
+
   private func fault(_ work: () throws -> Void) -> String {
     do {
       try work()
@@ -48,11 +54,11 @@ import Testing
     // Nothing is written anew without need.
     #expect(try EdgeKeyFile.allCases.map { try text($0) } == files)
     let key = try key()
-    #expect(try EdgeKey.digest(key.publicKey).hex == first)
+    #expect(EdgeKey.digest(key.publicKey).hex == first)
     let certified = try CertifiedKey(certificatePEM: try text(.certificate), key: key)
     #expect(certified.publicKey == key.publicKey)
     #expect(certified.speaks(for: "ai.example.org"))
-    let paths = try EdgeKey.paths(configuration)
+    let paths = try paths()
     #expect(paths.publicKey == key.publicKey)
     #expect(paths.certificates == [path(.certificate)])
     #expect(paths.hasSelfSigned)
@@ -94,7 +100,7 @@ import Testing
     _ = try prepared()
     try FileIO.replace(path(.key), with: Array(broken.utf8), mode: 0o600)
     #expect(fault { _ = try prepared() } == "unusable")
-    #expect(fault { _ = try EdgeKey.paths(configuration) } == "unusable")
+    #expect(fault { _ = try paths() } == "unusable")
     #expect(try text(.key) == Array(broken.utf8))
   }
 
@@ -105,13 +111,28 @@ import Testing
     for mode in [0o640, 0o604, 0o620] as [UInt32] {
       try FileIO.replace(path(.key), with: key, mode: mode)
       #expect(fault { _ = try prepared() } == "exposed")
-      #expect(fault { _ = try EdgeKey.paths(configuration) } == "exposed")
+      #expect(fault { _ = try paths() } == "exposed")
     }
     #expect(try text(.key) == key)
   }
 
   @Test func withoutAKeyTheEdgeHasNoPaths() throws {
-    #expect(fault { _ = try EdgeKey.paths(configuration) } == "unreadable")
+    let proven = EdgeKey.digest([])
+    #expect(fault { _ = try EdgeKey.paths(configuration, proven: proven) } == "unreadable")
+  }
+
+  @Test func aKeyThatWasNotProvedHasNoPaths() throws {
+    defer { clean() }
+    let proven = try EdgeKey.prepare(configuration)
+    let other = try PrivateKey()
+    try FileIO.replace(path(.key), with: try other.pem().bytes, mode: 0o600)
+    #expect(fault { _ = try EdgeKey.paths(configuration, proven: proven) } == "another")
+    try scratch.write(String(decoding: try other.pem().bytes, as: UTF8.self), to: "own.key")
+    defer { scratch.remove("own.key") }
+    configuration.tls.key = scratch.file("own.key")
+    #expect(fault { _ = try EdgeKey.paths(configuration, proven: proven) } == "another")
+    let paths = try EdgeKey.paths(configuration, proven: EdgeKey.digest(other.publicKey))
+    #expect(paths.publicKey == other.publicKey)
   }
 
   @Test func namesThatCouldMeanMoreAreRefused() throws {
@@ -133,7 +154,7 @@ import Testing
     configuration.tls.certificate = scratch.file("own.pem")
     #expect(try prepared() == EdgeKey.digest(key.publicKey).hex)
     #expect(FileIO.stamp(folder) == nil)
-    let paths = try EdgeKey.paths(configuration)
+    let paths = try paths()
     #expect(paths.certificates == [scratch.file("own.pem")])
     #expect(!paths.hasSelfSigned)
     scratch.remove("own.key")

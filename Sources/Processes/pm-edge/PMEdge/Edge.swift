@@ -8,14 +8,19 @@ public enum Edge {
   /// Runs until the supervisor asks it to leave; the exit code of the process.
   public static func run(arguments: [String]) -> Int32 {
     disableMemoryReading()
-    let preparesKey = arguments.first == prepareKeyArgument
     do {
-      let link = try SupervisorLink(arguments: Array(arguments.dropFirst(preparesKey ? 1 : 0)))
-      if preparesKey {
+      switch arguments.first {
+      case EdgeArgument.prepareKey:
+        let link = try SupervisorLink(arguments: Array(arguments.dropFirst()))
         let key = try EdgeKey.prepare(link.configuration)
         FileIO.writeStandard(Array("\(key.hex)\n".utf8), to: 1)
-      } else {
-        try serve(link)
+      case EdgeArgument.provenKey:
+        guard arguments.count > 1, let key = Digest256(hex: arguments[1]) else {
+          throw ConfigurationError(EdgeArgument.provenKey, .wrongType("64 hexadecimal digits"))
+        }
+        try serve(try SupervisorLink(arguments: Array(arguments.dropFirst(2))), provenKey: key)
+      default:
+        try serve(try SupervisorLink(arguments: arguments), provenKey: nil)
       }
       return ExitCode.done
     } catch let error as ConfigurationError {
@@ -24,20 +29,19 @@ public enum Edge {
       return ExitCode.configuration
     } catch let fault as EdgeEvent.KeyFault {
       Log.write(.edge(.keyRefused(reason: fault)))
-      // A disk may be writable again; a bad key stays one until somebody looks.
-      return fault == .notStored ? ExitCode.failed : ExitCode.configuration
+      // A disk may be writable again, and the gate may prove another key; a bad one stays bad until
+      // somebody looks.
+      let mayHeal = fault == .notStored || fault == .another
+      return mayHeal ? ExitCode.failed : ExitCode.configuration
     } catch {
       Log.write(.edge(.certificateRefused(reason: .unusable)))
       return ExitCode.failed
     }
   }
 
-  /// Instead of serving: makes or reads the TLS key and prints the digest of its public half.
-  private static let prepareKeyArgument = "--prepare-key"
-
-  private static func serve(_ link: SupervisorLink) throws {
+  private static func serve(_ link: SupervisorLink, provenKey: Digest256?) throws {
     let configuration = link.configuration
-    let paths = try certificatePaths(configuration)
+    let paths = try certificatePaths(configuration, provenKey)
     let fleet = EdgeFleet(EdgeSettings(configuration), paths)
     let events = try EventLoop()
     let edge = try EdgeLoop(fleet, events: events)
@@ -46,9 +50,8 @@ public enum Edge {
     guard edge.certificates.context != nil else {
       throw ConfigurationError("tls.certificate", .unreadable(errno: 0))
     }
-    if let publicKey = paths.publicKey, let socket = link.take(.evidence) {
-      edge.evidenceClient = EvidenceClient(
-        socket, in: events, fleet.evidence, key: try EdgeKey.digest(publicKey))
+    if let provenKey, let socket = link.take(.evidence) {
+      edge.evidenceClient = EvidenceClient(socket, in: events, fleet.evidence, key: provenKey)
     }
     let listeners = try PublicListeners(link)
     for _ in 1..<configuration.edge.threads { try startLoop(fleet, listeners) }
@@ -122,9 +125,12 @@ public enum Edge {
   }
 
   private static func certificatePaths(
-    _ configuration: Configuration
+    _ configuration: Configuration, _ provenKey: Digest256?
   ) throws -> CertificatePaths {
-    if configuration.profile == .production { return try EdgeKey.paths(configuration) }
+    if configuration.profile == .production {
+      guard let provenKey else { throw ConfigurationError(EdgeArgument.provenKey, .missing) }
+      return try EdgeKey.paths(configuration, proven: provenKey)
+    }
     if let certificate = configuration.tls.certificate, let key = configuration.tls.key {
       return CertificatePaths([certificate], key: key)
     }

@@ -11,28 +11,37 @@ enum EdgeKey {
   private static let selfSignedDaysLeftMin = 30
   private static let commonName = "privatemode appliance"
 
-  /// Where the edge finds the key and certificates for it. Its public half is fixed from here on.
-  static func paths(_ configuration: Configuration) throws(EdgeEvent.KeyFault) -> CertificatePaths {
+  /// Where the edge finds the key and certificates for it. It must be the key that the gate has
+  /// proved, and its public half is fixed from here on.
+  static func paths(
+    _ configuration: Configuration, proven: Digest256
+  ) throws(EdgeEvent.KeyFault) -> CertificatePaths {
     let certificates = configuration.tls.certificate.map { [$0] } ?? []
     if let key = configuration.tls.key {
-      return CertificatePaths(certificates, key: key, publicKey: try read(key).publicKey)
+      return CertificatePaths(
+        certificates, key: key, publicKey: try publicKey(of: try read(key), proven))
     }
     let folder = configuration.edgeKeyDirectory
+    let key = path(.key, folder)
     return CertificatePaths(
-      certificates, selfSigned: path(.certificate, folder), key: path(.key, folder),
-      publicKey: try readOwn(path(.key, folder)).publicKey)
+      certificates, selfSigned: path(.certificate, folder), key: key,
+      publicKey: try publicKey(of: try readOwn(key), proven))
+  }
+
+  private static func publicKey(
+    of key: PrivateKey, _ proven: Digest256
+  ) throws(EdgeEvent.KeyFault) -> [UInt8] {
+    guard digest(key.publicKey) == proven else { throw .another }
+    return key.publicKey
   }
 
   /// What names a key: the digest of its SubjectPublicKeyInfo.
-  static func digest(_ publicKey: [UInt8]) throws(EdgeEvent.KeyFault) -> Digest256 {
-    guard let hash = try? SHA256() else { throw .unusable }
-    return hash.digest(of: publicKey.span)
-  }
+  static func digest(_ publicKey: [UInt8]) -> Digest256 { Digest256(hashing: publicKey.span) }
 
   /// Reads the operator's key, or reads or makes the one of this machine with what belongs to it.
   /// However many do so at once, they get the same key. One that is there is never replaced.
   static func prepare(_ configuration: Configuration) throws -> Digest256 {
-    if let key = configuration.tls.key { return try digest(try read(key).publicKey) }
+    if let key = configuration.tls.key { return digest(try read(key).publicKey) }
     let folder = configuration.edgeKeyDirectory
     let names = try alternativeNames(configuration.publicName)
     do throws(SystemError) {
@@ -44,7 +53,7 @@ enum EdgeKey {
     let key = try readOrMake(path(.key, folder))
     try certify(key, folder, configuration.publicName, names)
     _ = consume lock
-    return try digest(key.publicKey)
+    return digest(key.publicKey)
   }
 
   private static func path(_ file: EdgeKeyFile, _ folder: String) -> String {

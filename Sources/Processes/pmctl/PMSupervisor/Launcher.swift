@@ -50,11 +50,11 @@ struct Launcher {
 
   // MARK: Services
 
-  /// Starts a generation; an edge with a way to evidence where there is any. `onOutput` gets
-  /// what the vendor writes, and nothing at its end.
+  /// Starts a generation; where a gate has proved a key, an edge for that key alone, with a way to
+  /// evidence for it. `onOutput` gets what the vendor writes, and nothing at its end.
   func start(
     _ service: Service, _ number: Int, _ configuration: Configuration, _ listeners: Listeners,
-    _ credentials: Credentials, hasEvidence: Bool,
+    _ credentials: Credentials, provenKey: Digest256?,
     onExit: @escaping (PidHandle.Status) -> Void, onOutput: @escaping ([UInt8]) -> Void
   ) throws(Fault) -> Child {
     let program = try open(service, configuration)
@@ -71,7 +71,7 @@ struct Launcher {
     }
     do throws(SystemError) {
       return try startOurs(
-        service, number, configuration, listeners, credentials, program, hasEvidence, onExit)
+        service, number, configuration, listeners, credentials, program, provenKey, onExit)
     } catch { throw .system(error) }
   }
 
@@ -92,12 +92,13 @@ struct Launcher {
 
   private func startOurs(
     _ service: Service, _ number: Int, _ configuration: Configuration, _ listeners: Listeners,
-    _ credentials: Credentials, _ program: Program, _ hasEvidence: Bool,
+    _ credentials: Credentials, _ program: Program, _ provenKey: Digest256?,
     _ onExit: @escaping (PidHandle.Status) -> Void
   ) throws(SystemError) -> Child {
     var list: [Inheritance.Name] = []
     var descriptors: [HeldDescriptor] = []
     var parts = Child.Parts()
+    var arguments = ["pm-launch", service.role.rawValue, profile.rawValue]
     func give(_ name: Inheritance.Name, _ descriptor: consuming OwnedDescriptor) {
       list.append(name)
       descriptors.append(HeldDescriptor(consume descriptor))
@@ -106,7 +107,8 @@ struct Launcher {
       let path = "\(configuration.runtimeDirectory)/probe-\(number).sock"
       parts.probePath = path
       give(.probe, try UnixSocket.listen(path: path, mode: Listeners.mode(profile)))
-      if hasEvidence {
+      if let provenKey {
+        arguments += [EdgeArgument.provenKey, provenKey.hex]
         var pair = try DescriptorPair.stream()
         parts.evidence = HeldDescriptor(pair.first.take())
         if let end = pair.second.take() { give(.evidence, end) }
@@ -123,7 +125,7 @@ struct Launcher {
     parts.group = try makeGroup(service, number)
 
     var spawn = Spawn(
-      program: try launchPath(), arguments: ["pm-launch", service.role.rawValue, profile.rawValue],
+      program: try launchPath(), arguments: arguments,
       environment: environment(
         service, names: listenerNames(service) + list, hasGroup: groupParent != nil, credentials))
     try giveListeners(service, listeners, &spawn)

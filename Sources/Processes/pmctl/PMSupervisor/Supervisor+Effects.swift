@@ -53,10 +53,12 @@ extension Supervisor {
   // MARK: Gate and listeners
 
   private func appraise() {
+    let formerKey = gatekeeper.standing?.key
     gatekeeper.run(file) { [unowned self] token in
       guard let token else {
         feed(.verdict(.passed))
-        if isEdgeOfAnotherKey { feed(.keyChanged) }
+        // An edge that is away may be so because its key was not yet proved.
+        if (edgeKey ?? formerKey) != gatekeeper.standing?.key { feed(.keyChanged) }
         return
       }
       if token.isRetryable {
@@ -68,12 +70,9 @@ extension Supervisor {
     }
   }
 
-  /// True if the edge that serves was started with a key that is not the one just proved.
-  private var isEdgeOfAnotherKey: Bool {
-    guard let number = machine[.edge].currentNumber,
-      let evidence = child(.edge, number)?.evidence
-    else { return false }
-    return evidence.key != gatekeeper.standing?.key
+  /// The key that the current edge was started with; nil if there is none.
+  private var edgeKey: Digest256? {
+    machine[.edge].currentNumber.flatMap { child(.edge, $0)?.evidence?.key }
   }
 
   private func bind() {
@@ -95,7 +94,7 @@ extension Supervisor {
       let credentials = Credentials(configuration, secrets)
       let child = try launcher.start(
         service, number, configuration, listeners, credentials,
-        hasEvidence: gatekeeper.standing != nil,
+        provenKey: gatekeeper.standing?.key,
         onExit: { [unowned self] status in exited(service, number, status) },
         onOutput: { [unowned self] bytes in vendorWrote(number, bytes) })
       children.append(child)

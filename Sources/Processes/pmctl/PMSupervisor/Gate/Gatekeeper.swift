@@ -149,7 +149,7 @@ final class Gatekeeper {
         owner: Credentials.owner(.edgeKey, configuration.profile))
     } catch { return fail(.edgeKey) }
     let task = OneShot(
-      role: .edgeKey, program: .edge, arguments: [Self.prepareKeyArgument],
+      role: .edgeKey, program: .edge, arguments: [EdgeArgument.prepareKey],
       configuration: configuration.part(for: .edgeKey).utf8,
       secondsMax: RuntimeLimits.keySecondsMax, outputBytesMax: RuntimeLimits.keyOutputBytesMax)
     oneShots.run(task, configuration) { [unowned self] end in
@@ -165,8 +165,6 @@ final class Gatekeeper {
       perform(sequence.took(nil))
     }
   }
-
-  private static let prepareKeyArgument = "--prepare-key"
 
   private func prepareEvidence(_ run: Int) {
     guard let file = request.file, let platform = file.configuration.attestation.platform,
