@@ -103,9 +103,9 @@ let package = Package(
     program("pm-edge", "PMEdge"),
     logic(
       "PMCore", of: "pm-core",
-      pages: ["Control", "Keys", "Ledger", "Limits", "Metering", "Metrics", "Prices"].map {
-        "\($0)/README.md"
-      },
+      pages: [
+        "Bodies", "Control", "Keys", "Ledger", "Limits", "Metering", "Metrics", "Prices",
+      ].map { "\($0)/README.md" },
       ["PMWire", "PMStore", "PMCrypto", "PMHTTP", "PMJSON", "PMLog", "PMSystem"]),
     program("pm-core", "PMCore"),
     logic(

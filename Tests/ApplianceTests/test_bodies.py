@@ -102,11 +102,17 @@ def test_anthropic_names_pass_there_only(appliance, vendor, key):
     assert names - ALLOWED_NAMES == {"anthropic-version", "anthropic-beta"}
 
 
+def is_same_but_for_salt(record, body):
+    """The vendor got what the client sent, with a salt as its last member."""
+    salted = body[:-1] + f',"cache_salt":"{record["cache_salt"]}"}}'.encode()
+    return record["body_sha256"] == hashlib.sha256(salted).hexdigest()
+
+
 def test_body_passes_byte_for_byte(appliance, vendor, key):
     body = ('{ "messages" : [ {"role":"user","content":"h\\u00e9llo \\ud83d\\ude00"} ],\r\n\t'
             '"model":"gpt-oss-120b" , "unknown":{"a":[1.50,-0e0,true,null]}, "stream":false}').encode()
     assert appliance.ask("POST", CHAT_PATH, body, key).status == 200
-    assert vendor.settled(path=CHAT_PATH)["body_sha256"] == hashlib.sha256(body).hexdigest()
+    assert is_same_but_for_salt(vendor.settled(path=CHAT_PATH), body)
 
 
 @pytest.mark.parametrize("body, expected", [
@@ -117,7 +123,7 @@ def test_body_passes_byte_for_byte(appliance, vendor, key):
      None),
     ('{"stream_options":{"include_usage":false,"x":1},"model":"gpt-oss-120b","messages":[M],'
      '"stream":true}', None),
-    ('{"model":"gpt-oss-120b","stream":true,"stream_options":{"include_usage":true},"messages":[M]}',
+    ('{"model":"gpt-oss-120b","stream":true,"messages":[M],"stream_options":{"include_usage":true}}',
      "same")])
 def test_usage_is_asked_for_in_every_stream(appliance, vendor, key, body, expected):
     body = body.replace("[M]", '[{"role":"user","content":"hello"}]')
@@ -128,8 +134,70 @@ def test_usage_is_asked_for_in_every_stream(appliance, vendor, key, body, expect
     shows = any("usage" in event for event in answer.events[:-1])
     assert shows == (expected == "same")
     if expected == "same":
-        assert record["body_sha256"] == hashlib.sha256(body.encode()).hexdigest()
+        assert is_same_but_for_salt(record, body.encode())
     assert appliance.row(key)["usage_source"] == "upstream"
+
+
+# The salt of the vendor's cache
+
+PREFIX = "many words that many requests begin with " * 20
+
+
+def asked_salt(appliance, vendor, key, path=CHAT_PATH, **members):
+    body = chat_body(PREFIX, max_tokens=5, **members)
+    assert appliance.ask("POST", path, body, key).status == 200
+    return vendor.settled(path=path)["cache_salt"]
+
+
+@pytest.fixture
+def same_day():
+    """A salt is that of a UTC day; near its end a test of sameness would be one of the clock."""
+    left = 86_400 - time.time() % 86_400
+    if left < 30:
+        time.sleep(left + 1)
+
+
+def test_keys_never_share_a_salt(appliance, vendor, same_day):
+    one, other = appliance.create_key(), appliance.create_key()
+    salts = [asked_salt(appliance, vendor, key) for key in (one, other)]
+    assert len(set(salts)) == 2 and all(len(salt) >= 32 for salt in salts)
+    for stream in (False, True):
+        assert asked_salt(appliance, vendor, one, stream=stream) == salts[0]
+    assert asked_salt(appliance, vendor, other, "/v1/messages") == salts[1]
+    assert not any(one.id in salt or one.secret in salt for salt in salts)
+    # Cached is what the key itself has asked before, at the price of that class.
+    row = appliance.rows(one)[-1]
+    assert row["cached_tokens"] > 0
+    first = appliance.rows(other)[0]
+    assert first["cached_tokens"] == 0 and first["prompt_tokens"] == row["prompt_tokens"]
+
+
+def test_own_salt_divides_and_never_reaches_another_key(appliance, vendor, same_day):
+    one, other = appliance.create_key(), appliance.create_key()
+    plain = asked_salt(appliance, vendor, one)
+    own = asked_salt(appliance, vendor, one, cache_salt="short")
+    assert own == asked_salt(appliance, vendor, one, cache_salt="short")
+    rows = appliance.rows(one)
+    assert [row["cached_tokens"] > 0 for row in rows] == [False, False, True]
+    # Not even who knows another's salt, or its own salt, gets there.
+    for guess in ("short", plain, own):
+        assert asked_salt(appliance, vendor, other, cache_salt=guess) not in (plain, own)
+    assert all(row["cached_tokens"] == 0 for row in appliance.rows(other))
+
+
+def test_a_key_without_a_cache(appliance, vendor):
+    key = appliance.create_key(prompt_cache=False)
+    for salt in ({}, {"cache_salt": "a-salt-of-more-than-thirty-two-bytes"}):
+        assert asked_salt(appliance, vendor, key, **salt) is None
+    assert [row["cached_tokens"] for row in appliance.rows(key)] == [0, 0]
+
+
+def test_other_routes_have_no_salt(appliance, vendor, key):
+    body = {"model": "qwen3-embedding-4b", "input": "x"}
+    assert appliance.ask("POST", "/v1/embeddings", body, key).status == 200
+    record = vendor.settled(path="/v1/embeddings")
+    assert record["cache_salt"] is None
+    assert record["body_sha256"] == hashlib.sha256(json.dumps(body).encode()).hexdigest()
 
 
 # When
@@ -153,7 +221,7 @@ def test_nothing_begins_before_the_end_of_the_body(appliance, vendor, key, size,
         assert answers(read_all(connection))[0].status == 200
     record = vendor.settled(path=CHAT_PATH)
     assert record["upstream_us"] >= record["body_last_us"]
-    assert record["body_sha256"] == hashlib.sha256(body).hexdigest()
+    assert is_same_but_for_salt(record, body)
 
 
 def test_body_that_turns_out_bad_at_its_end(appliance, vendor, key):

@@ -17,12 +17,17 @@ struct EditedBody: Equatable {
       && a.facts?.asksForUsage == b.facts?.asksForUsage
   }
 
-  init(_ editor: consuming some BodyEditor, _ pieces: [ArraySlice<UInt8>]) {
+  init(
+    _ editor: consuming some BodyEditor, _ pieces: [ArraySlice<UInt8>],
+    outputTokensMax: Int64? = nil
+  ) {
     var editor = editor
     var out = ByteBuffer()
     do throws(BodyFault) {
       for piece in pieces { try editor.take(Array(piece).span, into: &out) }
-      let facts = try editor.finish()
+      let facts = try editor.check()
+      let json = editor as? JSONBody
+      json?.finish(outputTokensMax: outputTokensMax, into: &out)
       self.facts = facts
       model = String(decoding: facts.model, as: UTF8.self)
       text = out.text

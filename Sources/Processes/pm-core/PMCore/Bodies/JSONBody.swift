@@ -3,117 +3,210 @@ import PMJSON
 import PMSystem
 import PMWire
 
-/// A JSON body under way. Only one thing is changed: a stream is asked to report its usage, as a
-/// splice in the passing bytes. Whatever we do not know passes as it is.
+/// A JSON body under way. Members that core has a say in are lifted out of the passing bytes, and
+/// written anew before the last brace, when all is known; whatever else there is passes as it is.
 struct JSONBody: BodyEditor {
   private enum Interest {
-    case none, model, stream, streamOptions, outputTokensMax, choices, prompts
+    case none, model, stream, streamOptions, tokens, completionTokens, choices, prompts, cacheSalt
+  }
+  /// What the bytes at hand belong to.
+  private enum Place {
+    case start
+    /// Between two values: whether these bytes pass is known with the name at their end.
+    case gap
+    case passing, lifted, end
   }
 
-  private let takesStreamOptions: Bool
-  private let takesPrompts: Bool
+  private let route: Route
+  private let edits: BodyEdits
   private var scanner = JSONMemberScanner(isStrict: true)
   private var facts = RequestFacts()
   private var interest = Interest.none
-  private var hasStreamOptions = false
-  private var passedNullOptions = false
-  private var isWithholding = false
+  private var place = Place.start
+  /// Of a gap what came in earlier pieces.
+  private var gap: [UInt8] = []
+  /// Some member has gone on, so that the next one needs a comma.
+  private var hasPassed = false
 
-  init(_ route: Route) {
-    takesStreamOptions = route == .chat || route == .completions
-    takesPrompts = route == .completions
+  // What was lifted.
+  private var streamOptions: [UInt8]?
+  private var outputTokens: Int64?
+  private var completionTokens: Int64?
+  private var ownSalt: [UInt8]?
+
+  init(_ route: Route, edits: BodyEdits = BodyEdits()) {
+    self.route = route
+    self.edits = edits
   }
+
+  private var takesStreamOptions: Bool { route == .chat || route == .completions }
+  /// It answers with text that the model makes, from a prompt that can be cached.
+  private var isGenerative: Bool { takesStreamOptions || route == .messages }
+  private var takesPrompts: Bool { route == .completions }
 
   mutating func take(
     _ bytes: borrowing Span<UInt8>, into out: inout ByteBuffer
   ) throws(BodyFault) {
     facts.bodyBytes += bytes.count
     if !facts.hasImages { facts.hasImages = bytes.firstOffset(of: #""image"#) != nil }
-    var (position, passed) = (0, 0)
+    // Up to `passed` this piece is dealt with, up to `valueEnd` it may go on.
+    var (position, passed, valueEnd) = (0, 0, 0)
+    if place == .start, let brace = bytes.firstOffset(of: UInt8(ascii: "{")) {
+      (place, valueEnd) = (.gap, brace + 1)
+    }
     while true {
-      let event: JSONMemberScanner.Event
-      do {
-        event = try scanner.next(bytes, &position)
-      } catch {
-        throw error.reason == .duplicateName || error.reason == .invalidName ? .ambiguous : .notJSON
-      }
-      switch event {
+      switch try nextEvent(bytes, &position) {
       case .needsMore:
-        // Behind the object only blanks can come; they are left out.
-        if !isWithholding && !scanner.isComplete {
-          out.append(bytes.extracting(passed..<bytes.count))
+        switch place {
+        case .start, .passing: out.append(bytes.extracting(passed..<bytes.count))
+        case .gap:
+          out.append(bytes.extracting(passed..<valueEnd))
+          hold(bytes.extracting(valueEnd..<bytes.count))
+        case .lifted, .end: break
         }
         return
       case .name:
         try noteName()
-        if isWithholding {
-          out.append(bytes.extracting(passed..<position))
-          passed = position
+        place = isLifting ? .lifted : .passing
+        if place == .lifted {
+          out.append(bytes.extracting(passed..<valueEnd))
+          gap.removeAll(keepingCapacity: true)
+        } else {
+          if !gap.isEmpty || !hasPassed {
+            out.append(bytes.extracting(passed..<valueEnd))
+            hold(bytes.extracting(valueEnd..<position))
+            // A comma there follows members that were all lifted.
+            if !hasPassed, let comma = gap.firstIndex(of: UInt8(ascii: ",")) {
+              gap.remove(at: comma)
+            }
+            passGap(into: &out)
+            passed = position
+          }
+          hasPassed = true
         }
       case .member:
         try noteValue()
-        if isWithholding {
-          out.append(try mergedStreamOptions())
-          passed = position
-          isWithholding = false
-        }
+        if place == .lifted { passed = position }
+        (place, valueEnd) = (.gap, position)
       case .end:
-        // Up to the brace, then what we add, then the brace.
-        out.append(bytes.extracting(passed..<position - 1))
-        if facts.isStream && takesStreamOptions && !hasStreamOptions {
-          out.append(#","stream_options":{"include_usage":true}"#)
-        }
-        out.append(byte: UInt8(ascii: "}"))
-        passed = bytes.count
+        out.append(bytes.extracting(passed..<valueEnd))
+        hold(bytes.extracting(valueEnd..<position - 1))
+        passGap(into: &out)
+        place = .end
       }
     }
   }
 
-  mutating func finish() throws(BodyFault) -> RequestFacts {
+  private mutating func nextEvent(
+    _ bytes: borrowing Span<UInt8>, _ position: inout Int
+  ) throws(BodyFault) -> JSONMemberScanner.Event {
+    do {
+      return try scanner.next(bytes, &position)
+    } catch {
+      throw error.reason == .duplicateName || error.reason == .invalidName ? .ambiguous : .notJSON
+    }
+  }
+
+  private mutating func hold(_ bytes: borrowing Span<UInt8>) {
+    gap += Array(copying: bytes)
+    // No name is that long, and it holds no blanks.
+    if gap.count > BodyBounds.gapBytesMax { gap.removeAll { $0 <= UInt8(ascii: " ") } }
+  }
+
+  private mutating func passGap(into out: inout ByteBuffer) {
+    out.append(gap)
+    gap.removeAll(keepingCapacity: true)
+  }
+
+  mutating func check() throws(BodyFault) -> RequestFacts {
     guard scanner.isComplete else { throw .notJSON }
     guard isModelName(facts.model) else { throw .modelMissing }
+    if facts.isStream, takesStreamOptions { try askForUsage() }
     return facts
   }
+
+  /// Writes what was lifted or is added, and the last brace; once, after `check`. `outputTokensMax`
+  /// lowers the client's own caps, or stands in for one; it acts only where the edits say so.
+  func finish(outputTokensMax: Int64?, into out: inout ByteBuffer) {
+    if let streamOptions {
+      out.append(#","stream_options":"#)
+      out.append(streamOptions)
+    }
+    let hasOwnCap = outputTokens != nil || completionTokens != nil
+    let cap = isClamping ? outputTokensMax : nil
+    if let tokens = outputTokens ?? (hasOwnCap ? nil : cap) {
+      out.append(#","max_tokens":"#)
+      out.append(decimal: Int(min(tokens, cap ?? tokens)))
+    }
+    if let tokens = completionTokens {
+      out.append(#","max_completion_tokens":"#)
+      out.append(decimal: Int(min(tokens, cap ?? tokens)))
+    }
+    if isGenerative, let salt = edits.cacheSalt {
+      out.append(#","cache_salt":""#)
+      out.append(salt.text(own: ownSalt))
+      out.append(byte: UInt8(ascii: "\""))
+    }
+    out.append(byte: UInt8(ascii: "}"))
+  }
+
+  private var isClamping: Bool { edits.clampsOutput && isGenerative }
+
+  private var isLifting: Bool {
+    switch interest {
+    case .streamOptions, .cacheSalt: true
+    case .tokens, .completionTokens: isClamping
+    case .none, .model, .stream, .choices, .prompts: false
+    }
+  }
+
+  // MARK: Names
 
   /// The vendor's proxy reads some names in any letter case; one that differs from ours in case
   /// only could be priced as one thing and run as another.
   private mutating func noteName() throws(BodyFault) {
     interest = .none
     if scanner.nameIs("model") {
-      interest = .model
-      scanner.captureValue(bytesMax: BodyBounds.modelBytesMax * 2)
+      capture(.model, bytesMax: BodyBounds.modelBytesMax * 2)
     } else if scanner.nameIs("stream") {
-      interest = .stream
-      scanner.captureValue(bytesMax: 8)
-    } else if scanner.nameIs("stream_options") {
-      hasStreamOptions = true
-      if takesStreamOptions {
-        interest = .streamOptions
-        isWithholding = true
-        scanner.captureValue(bytesMax: BodyBounds.streamOptionsBytesMax)
-      }
-    } else if scanner.nameIs("max_tokens") || scanner.nameIs("max_completion_tokens") {
-      interest = .outputTokensMax
-      scanner.captureValue(bytesMax: 24)
+      capture(.stream, bytesMax: 8)
+    } else if takesStreamOptions, scanner.nameIs("stream_options") {
+      capture(.streamOptions, bytesMax: BodyBounds.streamOptionsBytesMax)
+    } else if scanner.nameIs("max_tokens") {
+      capture(.tokens, bytesMax: 24)
+    } else if scanner.nameIs("max_completion_tokens") {
+      capture(.completionTokens, bytesMax: 24)
     } else if scanner.nameIs("n") || scanner.nameIs("best_of") {
-      interest = .choices
-      scanner.captureValue(bytesMax: 24)
+      capture(.choices, bytesMax: 24)
     } else if takesPrompts, scanner.nameIs("prompt") {
       interest = .prompts
+    } else if isGenerative, scanner.nameIs("cache_salt") {
+      capture(.cacheSalt, bytesMax: BodyBounds.saltBytesMax)
     } else if isLookalike() {
       throw .ambiguous
     }
   }
 
+  private mutating func capture(_ interest: Interest, bytesMax: Int) {
+    self.interest = interest
+    scanner.captureValue(bytesMax: bytesMax)
+  }
+
   private func isLookalike() -> Bool {
     scanner.nameIs(ignoringCase: "model") || scanner.nameIs(ignoringCase: "stream")
-      || scanner.nameIs(ignoringCase: "stream_options")
+      || isLookalike("stream_options") || isLookalike("cache_salt")
       || scanner.nameIs(ignoringCase: "max_tokens")
       || scanner.nameIs(ignoringCase: "max_completion_tokens") || scanner.nameIs(ignoringCase: "n")
       || scanner.nameIs(ignoringCase: "best_of")
       || (takesPrompts && scanner.nameIs(ignoringCase: "prompt"))
-      || (scanner.nameIs(ignoringCase: "cache_salt") && !scanner.nameIs("cache_salt"))
   }
+
+  /// For a name that other routes have no interest in.
+  private func isLookalike(_ name: StaticString) -> Bool {
+    scanner.nameIs(ignoringCase: name) && !scanner.nameIs(name)
+  }
+
+  // MARK: Values
 
   private mutating func noteValue() throws(BodyFault) {
     let kind = interest
@@ -125,33 +218,45 @@ struct JSONBody: BodyEditor {
     switch kind {
     case .model: facts.model = try modelName()
     case .stream: try noteStream()
-    case .outputTokensMax:
-      // Both names given: the smaller one is safe to assume for neither, so the larger counts.
-      if let cap = Int64(String(decoding: scanner.captured, as: UTF8.self)) {
-        facts.outputTokensMax = max(cap, facts.outputTokensMax ?? cap)
-      }
+    case .streamOptions: streamOptions = scanner.captured
+    case .tokens: outputTokens = try cap()
+    case .completionTokens: completionTokens = try cap()
     case .choices: facts.choices = max(facts.choices, try choices())
-    case .streamOptions, .prompts, .none: break
+    case .cacheSalt: if !isNull { ownSalt = scanner.captured }
+    case .prompts, .none: break
     }
   }
+
+  private var isNull: Bool { scanner.captured == Array("null".utf8) }
+
+  private var integer: Int64? { Int64(String(decoding: scanner.captured, as: UTF8.self)) }
 
   /// Only the words of JSON: `"true"` or `1` would mean a stream to a laxer reader.
   private mutating func noteStream() throws(BodyFault) {
     switch String(decoding: scanner.captured, as: UTF8.self) {
-    case "true":
-      // The null has gone on, and usage can no more be asked for.
-      if passedNullOptions { throw .ambiguous }
-      facts.isStream = true
+    case "true": facts.isStream = true
     case "false", "null": break
     default: throw .ambiguous
     }
   }
 
+  /// What is to be written anew; nil unless the cap is lifted.
+  private mutating func cap() throws(BodyFault) -> Int64? {
+    let number = integer
+    if let number {
+      // Both names given: the smaller one is safe to assume for neither, so the larger counts.
+      facts.outputTokensMax = max(number, facts.outputTokensMax ?? number)
+    }
+    guard isClamping, !isNull else { return nil }
+    // What a laxer reader may take for a number, or for no cap, is not to be lowered.
+    guard let number, number > 0 else { throw .ambiguous }
+    return number
+  }
+
   private func choices() throws(BodyFault) -> Int64 {
-    let text = String(decoding: scanner.captured, as: UTF8.self)
-    if text == "null" { return 1 }
+    if isNull { return 1 }
     // A laxer reader takes `5.0` and `"5"` for five; a reservation for one would be too small.
-    guard let number = Int64(text) else { throw .ambiguous }
+    guard let number = integer else { throw .ambiguous }
     return max(1, number)
   }
 
@@ -165,20 +270,15 @@ struct JSONBody: BodyEditor {
   }
 
   /// The client's options with usage asked for.
-  private mutating func mergedStreamOptions() throws(BodyFault) -> String {
-    let text = String(decoding: scanner.captured, as: UTF8.self)
-    if text == "null" {
-      // As if absent; without a stream the vendor refuses anything else here.
-      passedNullOptions = !facts.isStream
-      return facts.isStream ? #"{"include_usage":true}"# : text
+  private mutating func askForUsage() throws(BodyFault) {
+    guard let own = streamOptions, own != Array("null".utf8) else {
+      return streamOptions = Array(#"{"include_usage":true}"#.utf8)
     }
     // Not an object: the vendor refuses it in its own words.
-    guard text.hasPrefix("{") else { return text }
-    guard case .object(var options)? = try? JSONReader.read(scanner.captured) else {
-      throw .ambiguous
-    }
+    guard own.first == UInt8(ascii: "{") else { return }
+    guard case .object(var options)? = try? JSONReader.read(own) else { throw .ambiguous }
     facts.asksForUsage = options["include_usage"] == .bool(true)
     options["include_usage"] = true
-    return JSONValue.object(options).text
+    streamOptions = Array(JSONValue.object(options).text.utf8)
   }
 }

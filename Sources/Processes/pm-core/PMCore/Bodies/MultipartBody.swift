@@ -187,7 +187,7 @@ final class MultipartBody: BodyEditor {
     }
   }
 
-  func finish() throws(BodyFault) -> RequestFacts {
+  func check() throws(BodyFault) -> RequestFacts {
     guard state == .epilogue, seen.contains(.model), seen.contains(.file) else { throw .badForm }
     guard isModelName(facts.model) else { throw .modelMissing }
     if isStreamed { throw .streamedForm }

@@ -36,6 +36,11 @@ enum BodyBounds {
   static let withheldTailBytes = 256
   static let modelBytesMax = 128
   static let streamOptionsBytesMax = 4096
+  /// A client's own salt for the vendor's cache of prompts.
+  static let saltBytesMax = 1024
+  /// Between two members this much is kept as it is, if it comes in pieces; of more the blanks are
+  /// left out.
+  static let gapBytesMax = 4096
   /// A form field other than the file.
   static let fieldBytesMax = 1024
   /// The head of one part of a form.
@@ -48,7 +53,7 @@ protocol BodyEditor {
   /// Appends what may go on to `out`.
   mutating func take(_ bytes: borrowing Span<UInt8>, into out: inout ByteBuffer) throws(BodyFault)
   /// The body is complete: what it said.
-  mutating func finish() throws(BodyFault) -> RequestFacts
+  mutating func check() throws(BodyFault) -> RequestFacts
 }
 
 /// The rule for model names: they become a header's value behind us.

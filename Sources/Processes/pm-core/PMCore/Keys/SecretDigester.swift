@@ -24,4 +24,7 @@ final class SecretDigester {
 
   /// Tells one pepper from another without giving anything of it away.
   var pepperMark: Digest256 { keyed.code(of: Array("mark of the pepper".utf8).span) }
+
+  /// What the salts of prompt caches are made under.
+  var cacheSecret: Digest256 { keyed.code(of: Array("secret of the cache salts".utf8).span) }
 }

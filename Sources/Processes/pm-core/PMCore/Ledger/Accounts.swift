@@ -52,6 +52,7 @@ struct Accounts {
   let keys: KeyTable
   let register: KeyRegister
   let environment: [EnvironmentKey]
+  let cacheSalts: CacheSalts
   let limits: LimitDesk
   let settings: SettingsDesk
   let models: ModelTable
@@ -87,6 +88,9 @@ struct Accounts {
     settings = SettingsDesk(configured: place.limits, saved: contents.settings, limits: limits)
 
     keys = KeyTable(digester: digester)
+    do throws(CryptoError) {
+      cacheSalts = try CacheSalts(secret: digester.cacheSecret)
+    } catch { throw .crypto(error) }
     for details in contents.keys { keys.put(details) }
     let rows = contents.keys.map(\.row) + contents.retiredRows.values
     register = KeyRegister(

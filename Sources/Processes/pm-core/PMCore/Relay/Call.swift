@@ -105,7 +105,8 @@ final class Call: VendorTask {
       guard
         typeRange.count < 10 || !headBytes.equals(start..<start + 10, ignoringCase: "multipart/")
       else { return refuseAtDoor(.contentType) }
-      json = JSONBody(route)
+      json = JSONBody(
+        route, edits: BodyEdits(cacheSalt: core.cacheSalts.salt(of: key.details, at: wall)))
       bodyBytesMax = core.configuration.limits.jsonBodyBytesMax
     }
     if let length = head.fields.contentLength, length > bodyBytesMax {
@@ -180,11 +181,12 @@ final class Call: VendorTask {
     // What is left of it came with the last bytes; if need be `ask` waits anew.
     endVendorWait()
     do throws(BodyFault) {
-      if let finished = try json?.finish() { facts = finished }
-      if let finished = try form?.finish() { facts = finished }
+      if let checked = try json?.check() { facts = checked }
+      if let checked = try form?.check() { facts = checked }
     } catch {
       return refuse(error.answer)
     }
+    json?.finish(outputTokensMax: nil, into: &held)
     (json, form) = (nil, nil)
     let name = facts.model
     let asked = core.models.index(of: name.span) ?? .unlisted

@@ -10,6 +10,7 @@ final class CoreLoop {
   let configuration: Configuration
   let accounts: Accounts
   let keys: KeyTable
+  let cacheSalts: CacheSalts
   let limits: LimitDesk
   let models: ModelTable
   let prices: PriceTable
@@ -81,6 +82,7 @@ final class CoreLoop {
     addressLimit = accounts.settings.inForce.address
     self.ledger = ledger
     keys = accounts.keys
+    cacheSalts = accounts.cacheSalts
     limits = accounts.limits
     models = accounts.models
     prices = accounts.prices
