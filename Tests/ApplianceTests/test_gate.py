@@ -361,7 +361,17 @@ def test_a_key_of_the_operator_serves_only_once_it_is_proved():
                  and box.services()["edge"]["state"] == "ready", 20, 0.1)
         code, verdict = box.verify()
         assert (code, verdict["verdict"]) == (0, "proven"), verdict
-        assert verdict["claims"]["key_origin"] == "provided" and box.gate()["key_sha256"] != old
+        new, generation = box.gate()["key_sha256"], box.services()["edge"]["generation"]
+        assert verdict["claims"]["key_origin"] == "provided" and new != old
+        # The same key in another place: the edge is to look there from now on.
+        moved = folder.rename(box.place / "moved")
+        box.configuration["tls"] = {
+            "certificate": str(moved / "certificate.pem"), "key": str(moved / "key.pem")}
+        box.write_configuration()
+        assert box.pmctl("reload").returncode == 0
+        wait_for(lambda: box.services()["edge"].get("generation", 0) > generation
+                 and box.services()["edge"]["state"] == "ready", 20, 0.1)
+        assert box.gate()["key_sha256"] == new
 
 
 def test_azure_is_proven_by_the_paravisors_report_and_a_quote():

@@ -15,6 +15,8 @@ final class Child {
   let group: ControlGroup?
   /// The listener that only probes of this generation reach.
   let probePath: String?
+  /// Where an edge has its key from.
+  let keySource: String?
   /// Answers an edge that asks for evidence.
   var evidence: EvidenceConnection?
   /// Our end of its socket pair, on its way into `evidence`.
@@ -31,6 +33,7 @@ final class Child {
     var orders: HeldDescriptor?
     var group: ControlGroup?
     var probePath: String?
+    var keySource: String?
     var evidence: HeldDescriptor?
   }
 
@@ -46,6 +49,7 @@ final class Child {
     orders = parts.orders
     group = parts.group
     probePath = parts.probePath
+    keySource = parts.keySource
     evidenceEnd = parts.evidence
   }
 

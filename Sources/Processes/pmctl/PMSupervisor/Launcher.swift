@@ -106,6 +106,7 @@ struct Launcher {
     if service == .edge {
       let path = "\(configuration.runtimeDirectory)/probe-\(number).sock"
       parts.probePath = path
+      parts.keySource = configuration.tls.keySource
       give(.probe, try UnixSocket.listen(path: path, mode: Listeners.mode(profile)))
       if let provenKey {
         arguments += [EdgeArgument.provenKey, provenKey.hex]

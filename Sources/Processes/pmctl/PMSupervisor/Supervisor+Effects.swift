@@ -57,8 +57,7 @@ extension Supervisor {
     gatekeeper.run(file) { [unowned self] token in
       guard let token else {
         feed(.verdict(.passed))
-        // An edge that is away may be so because its key was not yet proved.
-        if (edgeKey ?? formerKey) != gatekeeper.standing?.key { feed(.keyChanged) }
+        if isEdgeKeyPast(formerKey) { feed(.keyChanged) }
         return
       }
       if token.isRetryable {
@@ -70,9 +69,12 @@ extension Supervisor {
     }
   }
 
-  /// The key that the current edge was started with; nil if there is none.
-  private var edgeKey: Digest256? {
-    machine[.edge].currentNumber.flatMap { child(.edge, $0)?.evidence?.key }
+  /// True if the gate has just proved another key than the edge was started with, or the same in
+  /// another place. An edge that is away may be so because its key was not the proved one.
+  private func isEdgeKeyPast(_ formerKey: Digest256?) -> Bool {
+    let edge = machine[.edge].currentNumber.flatMap { child(.edge, $0) }
+    if let source = edge?.keySource, source != configuration.tls.keySource { return true }
+    return (edge?.evidence?.key ?? formerKey) != gatekeeper.standing?.key
   }
 
   private func bind() {
