@@ -35,6 +35,15 @@ internal import COpenSSL
     precondition(done == 1, "an initialised context takes bytes")
   }
 
+  /// Takes in a digest as the next 32 bytes of a message.
+  public func update(_ digest: Digest256) {
+    // Any value may be read as bytes.
+    let done = unsafe withUnsafeBytes(of: digest.words) {
+      unsafe EVP_DigestUpdate(context, $0.baseAddress, $0.count)
+    }
+    precondition(done == 1, "an initialised context takes bytes")
+  }
+
   /// The digest of all bytes since the last `finish`.
   public func finish() -> Digest256 {
     var words = SIMD4<UInt64>()

@@ -50,6 +50,10 @@ internal import CSQLite
     try database.check(code)
   }
 
+  public func bind(_ parameter: Int32, blob: [UInt8]?) throws(StoreError) {
+    if let blob { try bind(parameter, blob: blob) } else { try bindNull(parameter) }
+  }
+
   /// Binds 16 bytes, most significant first, so that they sort like the number.
   public func bind(_ parameter: Int32, blob bits: UInt128) throws(StoreError) {
     let code = unsafe withUnsafeBytes(of: bits.bigEndian) {

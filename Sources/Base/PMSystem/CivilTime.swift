@@ -54,10 +54,12 @@ public struct CivilTime: Equatable, Sendable {
 
 extension WallTime {
   public var civil: CivilTime { CivilTime(self) }
+  /// Days since 1970-01-01 UTC.
+  public var day: Int64 { seconds.floorDivided(by: 86_400) }
+  /// 00:00 UTC of that day.
+  public init(day: Int64) { self.init(seconds: day * 86_400) }
   /// 00:00 UTC of the same day.
-  public var startOfDay: WallTime {
-    WallTime(seconds: seconds.floorDivided(by: 86_400) * 86_400)
-  }
+  public var startOfDay: WallTime { WallTime(day: day) }
 
   /// Reads RFC 3339 text (`2025-03-01T09:30:00Z`, with fraction or numeric offset), or a date
   /// alone, which is 00:00 UTC. Nil if it is neither, or names a day that does not exist.

@@ -15,16 +15,17 @@ public enum CoreControl {
     case rotateKey(String)
     case adoptKey(String)
     case readSettings, changeSettings
-    case readUsage, readRows
+    case readUsage, readRows, exportUsage
     case listPrices, addPrice
     case readAudit
+    case verifyLedger
     case readStatus
     case readMetrics
 
     public var method: String {
       switch self {
-      case .listKeys, .showKey, .readSettings, .readUsage, .readRows, .listPrices, .readAudit,
-        .readStatus, .readMetrics:
+      case .listKeys, .showKey, .readSettings, .readUsage, .readRows, .exportUsage, .listPrices,
+        .readAudit, .verifyLedger, .readStatus, .readMetrics:
         "GET"
       case .createKey, .importKeys, .revokeKey, .enableKey, .rotateKey, .adoptKey, .addPrice:
         "POST"
@@ -46,8 +47,10 @@ public enum CoreControl {
       case .readSettings, .changeSettings: "/settings"
       case .readUsage: "/usage"
       case .readRows: "/usage/rows"
+      case .exportUsage: "/usage/export"
       case .listPrices, .addPrice: "/prices"
       case .readAudit: "/audit"
+      case .verifyLedger: "/ledger/verify"
       case .readStatus: "/status"
       case .readMetrics: "/metrics"
       }
@@ -68,6 +71,8 @@ public enum CoreControl {
       case (2, "status"): acts = [.readStatus]
       case (2, "metrics"): acts = [.readMetrics]
       case (3, "usage") where parts[2] == "rows": acts = [.readRows]
+      case (3, "usage") where parts[2] == "export": acts = [.exportUsage]
+      case (3, "ledger") where parts[2] == "verify": acts = [.verifyLedger]
       case (3, "keys") where parts[2] == "import" && method == "POST": acts = [.importKeys]
       case (3, "keys"): acts = [.showKey(parts[2]), .changeKey(parts[2]), .deleteKey(parts[2])]
       case (4, "keys"): acts = Act.verb(parts[3], key: parts[2])

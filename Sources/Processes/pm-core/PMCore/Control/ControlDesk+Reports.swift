@@ -41,14 +41,30 @@ extension ControlDesk {
       }
       after = id
     }
-    let format = query["format"] ?? "json"
-    guard format == "json" || format == "csv" else {
-      throw CoreControl.Fault("format", .unknown)
-    }
     let page = UsagePage(
       period: try period(query, at: caller.time), key: try keyRow(query), after: after,
-      limit: try limit(query), isCSV: format == "csv")
+      limit: try limit(query), isCSV: try isCSV(query))
     ask(reply) { (database) throws(StoreError) in try page.answer(database) }
+  }
+
+  func exportUsage(
+    _ query: ControlQuery, _ caller: Caller, _ reply: @escaping Reply
+  ) throws(CoreControl.Fault) {
+    guard let groups = UsageExport.Group.list(query["by"] ?? "") else {
+      throw CoreControl.Fault("by", .unknown)
+    }
+    let export = UsageExport(
+      groups: groups, period: try period(query, at: caller.time), key: try keyRow(query),
+      isCSV: try isCSV(query))
+    ask(reply) { (database) throws(StoreError) in try export.answer(database) }
+  }
+
+  private func isCSV(_ query: ControlQuery) throws(CoreControl.Fault) -> Bool {
+    switch query["format"] ?? "json" {
+    case "json": return false
+    case "csv": return true
+    default: throw CoreControl.Fault("format", .unknown)
+    }
   }
 
   private func limit(_ query: ControlQuery) throws(CoreControl.Fault) -> Int {

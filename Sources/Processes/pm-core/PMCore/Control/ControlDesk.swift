@@ -12,6 +12,8 @@ final class ControlDesk {
   let accounts: Accounts
   let line: ChangeLine
   let reader: LedgerReader
+  /// Another, as what looks through everything would keep reports waiting.
+  let verifier: LedgerReader
   let ledger: Ledger
   let watcher: KeysFileWatcher?
   private let access: ControlAccess
@@ -34,6 +36,7 @@ final class ControlDesk {
       let line = try ChangeLine(in: loop) { ledger.submit($0) }
       self.line = line
       reader = try LedgerReader(path: accounts.ledgerPath, loop: loop)
+      verifier = try LedgerReader(path: accounts.ledgerPath, loop: loop)
       watcher = try keysFile.map { path throws(SystemError) in
         let watcher = KeysFileWatcher(
           path, in: loop, keys: accounts.keys, register: accounts.register,
@@ -53,7 +56,7 @@ final class ControlDesk {
 
   /// A file that was too large to look through at start is looked through now.
   private func checkLargeFile() {
-    _ = reader.ask(
+    _ = verifier.ask(
       { (database) throws(StoreError) in
         if try database.fileBytes() > LedgerContents.checkedAtStartBytesMax {
           try database.checkStructure()
@@ -124,7 +127,9 @@ final class ControlDesk {
     case .changeSettings: try changeSettings(body, caller, reply)
     case .readUsage: try readUsage(query, caller, reply)
     case .readRows: try readRows(query, caller, reply)
+    case .exportUsage: try exportUsage(query, caller, reply)
     case .readAudit: try readAudit(query, reply)
+    case .verifyLedger: try verifyLedger(query, reply)
     case .listPrices: reply(.ok(pricesJSON(at: caller.time)))
     case .addPrice: try addPrice(body, caller, reply)
     case .readStatus: reply(.ok(statusJSON(at: caller.time)))
@@ -157,9 +162,11 @@ final class ControlDesk {
     if !isLined { reply(.busy) }
   }
 
-  /// Reads from the ledger on the other thread.
-  func ask(_ reply: @escaping Reply, _ query: @escaping LedgerReader.Query) {
-    let isLined = reader.ask(query) { [weak self] result in
+  /// Reads from the ledger on another thread; the reader's, unless another is named.
+  func ask(
+    _ reply: @escaping Reply, of other: LedgerReader? = nil, _ query: @escaping LedgerReader.Query
+  ) {
+    let isLined = (other ?? reader).ask(query) { [weak self] result in
       self?.noteDamage(result)
       switch result {
       case .success(let response): reply(response)

@@ -144,22 +144,13 @@ struct UsagePage {
       last = row.id
     }
     let next: JSONValue = page.count == limit ? last.map { .string($0.text) } ?? .null : .null
-    if isCSV { return ControlResponse(200, .text(.csv, Self.csv(page))) }
+    if isCSV {
+      return .csv(UsageRow.memberNames, page.map { $0.map(\.value) })
+    }
     let objects = page.map { members in
       JSONValue.object(JSONObject(members.map { JSONObject.Member($0.name, $0.value) }))
     }
     return .ok(["rows": .array(objects), "next": next])
-  }
-
-  /// RFC 4180 with a head line. No value can hold a comma, quote or line end.
-  private static func csv(_ page: [[(name: String, value: JSONValue)]]) -> [UInt8] {
-    var text = UsageRow.memberNames.joined(separator: ",") + "\r\n"
-    for members in page {
-      text +=
-        members.map { $0.value.string ?? ($0.value.isNull ? "" : $0.value.text) }
-        .joined(separator: ",") + "\r\n"
-    }
-    return Array(text.utf8)
   }
 }
 

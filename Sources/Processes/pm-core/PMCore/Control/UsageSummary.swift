@@ -37,69 +37,8 @@ struct UsagePeriod: Equatable, Sendable {
   }
 }
 
-/// Sums of one group of requests.
-private struct UsageSum {
-  var requests = 0
-  var fresh: Int64 = 0
-  var cached: Int64 = 0
-  var output: Int64 = 0
-  var audioMilliseconds: Int64 = 0
-  var audioBytes: Int64 = 0
-  var nanoEuro: Int64 = 0
-  var unpriced = 0
-
-  // Counts that a vendor reports are not to be trusted to fit; a sum at its limit is seen at once.
-  mutating func add(_ row: UsageRow) {
-    requests += 1
-    fresh = fresh.addingClamped(row.fresh)
-    cached = cached.addingClamped(row.cached)
-    output = output.addingClamped(row.output)
-    audioMilliseconds = audioMilliseconds.addingClamped(row.audioMilliseconds)
-    audioBytes = audioBytes.addingClamped(row.audioBytes)
-    if let cost = row.costNanoEuro {
-      nanoEuro = nanoEuro.addingClamped(cost)
-    } else {
-      unpriced += 1
-    }
-  }
-
-  var tokens: Int64 { fresh.addingClamped(cached).addingClamped(output) }
-
-  /// Members of a group, by the predecessor's inner names and more.
-  var json: JSONValue {
-    [
-      "tokens": .integer(tokens), "audio_bytes": .integer(audioBytes),
-      "cost": .string(Euro.text(nanoEuro: nanoEuro)), "requests": .integer(Int64(requests)),
-      "cost_nano_euro": .integer(nanoEuro), "prompt_tokens": .integer(fresh.addingClamped(cached)),
-      "cached_tokens": .integer(cached), "completion_tokens": .integer(output),
-      "audio_milliseconds": .integer(audioMilliseconds),
-      "unpriced_requests": .integer(Int64(unpriced)),
-    ]
-  }
-
-  func dayJSON(_ date: String) -> JSONValue {
-    [
-      "date": .string(date), "tokens": .integer(tokens),
-      "cost_eur": .string(Euro.text(nanoEuro: nanoEuro)), "requests": .integer(Int64(requests)),
-      "cost_nano_euro": .integer(nanoEuro), "audio_bytes": .integer(audioBytes),
-    ]
-  }
-}
-
-extension Int64 {
-  /// The sum, or the largest number if it does not fit.
-  func addingClamped(_ other: Int64) -> Int64 {
-    let (sum, overflow) = addingReportingOverflow(other)
-    return overflow ? .max : sum
-  }
-}
-
-/// Sums up a period in one pass over its rows, on the reader's thread.
+/// Sums up a period, on the reader's thread.
 struct UsageSummary {
-  /// A longer period is refused rather than waited for.
-  static let secondsMax: UInt64 = 20
-  private static let rowsBetweenLooks = 8192
-
   let period: UsagePeriod
   /// Row of the key; nil for all.
   let key: Int64?
@@ -107,59 +46,89 @@ struct UsageSummary {
   /// Requests that came to an end; those under way and those that never reached the vendor are
   /// counted apart.
   func answer(_ database: Database) throws(StoreError) -> ControlResponse {
+    try database.execute("BEGIN")
     let names = try LedgerNames(database)
     var total = UsageSum()
     var (byModel, byRoute, byKey) = ([Int64: UsageSum](), [Int64: UsageSum](), [Int64: UsageSum]())
-    var days: [(day: Int64, sum: UsageSum)] = []
-    var states: [RequestState: Int] = [:]
-    var openNanoEuro: Int64 = 0
-    let started = Instant.now()
-    var seen = 0
-    let rows = try UsageRows(database, from: .lowest(at: period.start), to: period.end, key: key)
-    while let row = try rows.next() {
-      seen += 1
-      if seen.isMultiple(of: Self.rowsBetweenLooks),
-        Instant.now() > started.adding(seconds: Self.secondsMax)
-      {
-        return .error(
-          422, "period_too_long",
-          "There are too many requests in this period: choose a shorter one.",
-          member: "period")
-      }
-      states[row.state, default: 0] += 1
-      if row.state == .reserved {
-        openNanoEuro = openNanoEuro.addingClamped(row.reservedNanoEuro ?? 0)
-      }
-      guard row.state == .settled || row.state == .unsettled else { continue }
-      total.add(row)
-      byModel[row.model, default: UsageSum()].add(row)
-      byRoute[row.route, default: UsageSum()].add(row)
-      byKey[row.key, default: UsageSum()].add(row)
-      let day = row.id.time.seconds.floorDivided(by: 86_400)
-      if days.last?.day != day { days.append((day, UsageSum())) }
-      days[days.count - 1].sum.add(row)
+    var byDay: [Int64: UsageSum] = [:]
+    let totals = PeriodTotals(start: period.start, end: period.end, key: key)
+    let isWhole = try totals.read(database) { group, sum in
+      total.add(sum)
+      if sum.requests == 0 { return }
+      byModel[group.model, default: UsageSum()].add(sum)
+      byRoute[group.route, default: UsageSum()].add(sum)
+      byKey[group.key, default: UsageSum()].add(sum)
+      byDay[group.day, default: UsageSum()].add(sum)
     }
+    guard isWhole else { return .periodTooLong }
     func object(_ sums: [Int64: UsageSum], _ name: (Int64) -> String) -> JSONValue {
       .object(
         JSONObject(
           sums.map { JSONObject.Member(name($0.key), $0.value.json) }.sorted { $0.name < $1.name }))
     }
+    let open = try openRequests(database)
     return .ok([
       "period": .string(period.name), "start": .string(period.start.civil.rfc3339),
       "end": .string(min(period.end, .now()).civil.rfc3339),
-      "requests": .integer(Int64(total.requests)), "total_tokens": .integer(total.tokens),
-      "total_audio_bytes": .integer(total.audioBytes),
-      "total_cost_eur": .string(Euro.text(nanoEuro: total.nanoEuro)),
-      "total_cost_nano_euro": .integer(total.nanoEuro),
+      "requests": .integer(total.requests), "total_tokens": .integer(total.tokens),
+      "total_audio_bytes": .integer(total[.audioBytes]),
+      "total_cost_eur": .string(Euro.text(nanoEuro: total[.nanoEuro])),
+      "total_cost_nano_euro": .integer(total[.nanoEuro]),
       "by_model": object(byModel, names.model), "by_endpoint": object(byRoute, LedgerNames.route),
       "by_key": object(byKey, names.key),
-      "daily": .array(
-        days.map { $0.sum.dayJSON(WallTime(seconds: $0.day * 86_400).civil.date) }),
-      "unpriced_requests": .integer(Int64(total.unpriced)),
-      "open_requests": .integer(Int64(states[.reserved] ?? 0)),
-      "open_reserved_nano_euro": .integer(openNanoEuro),
-      "released_requests": .integer(Int64(states[.released] ?? 0)),
-      "unsettled_requests": .integer(Int64(states[.unsettled] ?? 0)),
+      "daily": .array(byDay.sorted { $0.key < $1.key }.map { $0.value.dayJSON($0.key) }),
+      "unpriced_requests": .integer(total[.unpriced]),
+      "open_requests": .integer(open.count), "open_reserved_nano_euro": .integer(open.nanoEuro),
+      "released_requests": .integer(total[.released]),
+      "unsettled_requests": .integer(total[.unsettled]),
     ])
+  }
+
+  /// Requests of the period that are under way, and what is reserved for them.
+  private func openRequests(
+    _ database: Database
+  ) throws(StoreError) -> (count: Int64, nanoEuro: Int64) {
+    let rows = try database.prepare(
+      """
+      SELECT reserved_nano_euro FROM reservation
+      WHERE id >= ?1 AND id < ?2 \(key == nil ? "" : "AND key = ?3")
+      """)
+    try rows.bind(1, blob: RequestID.lowest(at: period.start).bits)
+    try rows.bind(2, blob: RequestID.lowest(at: period.end).bits)
+    if let key { try rows.bind(3, key) }
+    var open: (count: Int64, nanoEuro: Int64) = (0, 0)
+    while try rows.step() {
+      open.count += 1
+      open.nanoEuro = open.nanoEuro.addingClamped(rows.integer(0))
+    }
+    return open
+  }
+}
+
+extension ControlResponse {
+  static let periodTooLong = error(
+    422, "period_too_long", "There are too many requests in this period: choose a shorter one.",
+    member: "period")
+}
+
+extension UsageSum {
+  /// Members of a group, by the predecessor's inner names and more.
+  fileprivate var json: JSONValue {
+    [
+      "tokens": .integer(tokens), "audio_bytes": .integer(self[.audioBytes]),
+      "cost": .string(Euro.text(nanoEuro: self[.nanoEuro])), "requests": .integer(requests),
+      "cost_nano_euro": .integer(self[.nanoEuro]), "prompt_tokens": .integer(prompt),
+      "cached_tokens": .integer(self[.cached]), "completion_tokens": .integer(self[.output]),
+      "audio_milliseconds": .integer(self[.audioMilliseconds]),
+      "unpriced_requests": .integer(self[.unpriced]),
+    ]
+  }
+
+  fileprivate func dayJSON(_ day: Int64) -> JSONValue {
+    [
+      "date": .string(WallTime(day: day).civil.date), "tokens": .integer(tokens),
+      "cost_eur": .string(Euro.text(nanoEuro: self[.nanoEuro])), "requests": .integer(requests),
+      "cost_nano_euro": .integer(self[.nanoEuro]), "audio_bytes": .integer(self[.audioBytes]),
+    ]
   }
 }

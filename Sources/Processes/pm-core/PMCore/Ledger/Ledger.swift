@@ -39,6 +39,7 @@ final class Ledger: Sendable {
     /// Numbers of change sets, and whether they failed.
     var finishedSets: [(number: UInt64, failed: Bool)] = []
     var standing = LedgerStanding.open
+    var heads: LedgerHeads?
     /// True while the thread waits to be rung.
     var isResting = false
     var isClosing = false
@@ -63,6 +64,8 @@ final class Ledger: Sendable {
   var aboveReservationCount: Int { aboveReservation.load(ordering: .relaxed) }
 
   var pulse: Pulse { exchange.withLock { $0.pulse } }
+  /// The ends of the chains as this process has written them; nil before it has opened the file.
+  var heads: LedgerHeads? { exchange.withLock { $0.heads } }
 
   // MARK: The loop's side
 
@@ -129,6 +132,8 @@ final class Ledger: Sendable {
   /// What only the thread touches.
   private final class Desk {
     var writer: LedgerWriter?
+    /// What the file had when it was last written.
+    var heads: LedgerHeads?
     var stranded: [StrandedRequest] = []
     var healMilliseconds = Ledger.healMillisecondsFirst
     /// When to heal or to move the log.
@@ -263,7 +268,7 @@ final class Ledger: Sendable {
   /// Opens the file anew.
   private func heal(_ desk: Desk) {
     do throws(StoreError) {
-      let writer = try LedgerWriter(path: path)
+      let writer = try LedgerWriter(path: path, known: desk.heads)
       try writer.heal(desk.stranded, at: .now())
       desk.stranded = []
       desk.writer = writer
@@ -291,6 +296,7 @@ final class Ledger: Sendable {
 
   /// Hands results to the loop and rings once for them.
   private func publish(_ desk: Desk, standing: LedgerStanding? = nil) {
+    if let writer = desk.writer { desk.heads = writer.heads }
     let mustRing = exchange.withLock { exchange in
       let wasEmpty = exchange.completions.isEmpty && exchange.finishedSets.isEmpty
       exchange.completions.append(contentsOf: desk.completions)
@@ -299,6 +305,7 @@ final class Ledger: Sendable {
       if let standing { exchange.standing = standing }
       exchange.pulse = desk.pulse
       exchange.pulse.openReservations = desk.writer?.openCount ?? 0
+      exchange.heads = desk.heads
       // Within the lock for the last time: who has collected it may close what the bell rings.
       if standing == .closed { loopBell.ring() }
       return isNews || wasEmpty && !(desk.completions.isEmpty && desk.finishedSets.isEmpty)

@@ -154,8 +154,8 @@ extension LedgerChange {
   private static func add(_ entry: AuditEntry, to database: Database) throws(StoreError) {
     let statement = try database.prepare(
       """
-      INSERT INTO audit (at, actor, uid, action, target, reason, changes)
-      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+      INSERT INTO audit (at, actor, uid, action, target, reason, changes, before, after)
+      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
       """)
     try statement.bind(1, entry.at.microseconds)
     try statement.bind(2, text: entry.actor)
@@ -164,6 +164,9 @@ extension LedgerChange {
     try statement.bind(5, text: entry.target)
     try statement.bind(6, text: entry.reason)
     try statement.bind(7, text: entry.changes)
+    try statement.bind(8, blob: entry.before?.bytes)
+    try statement.bind(9, blob: entry.after?.bytes)
     try statement.run()
+    try AuditChain.extend(in: database)
   }
 }

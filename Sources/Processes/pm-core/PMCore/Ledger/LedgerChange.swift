@@ -43,4 +43,7 @@ struct AuditEntry: Equatable, Sendable {
   var reason: String? = nil
   /// New values of members that are no secrets, as JSON.
   var changes: String? = nil
+  /// SHA-256 of the target's canonical JSON before and after; nil where there was or is none.
+  var before: Digest256? = nil
+  var after: Digest256? = nil
 }

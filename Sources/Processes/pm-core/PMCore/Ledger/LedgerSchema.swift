@@ -7,15 +7,24 @@ enum LedgerSchema {
 
   static let schema = Schema(
     applicationID: 0x504D_4C31,  // "PML1"
-    steps: [.sql(first), .sql(second)])
+    steps: [.sql(first), .sql(second), .code(third)])
 
   /// Rows of `ended` among which are all with an id from ?1 on and below ?2; the caller compares
   /// the ids themselves.
-  static let endedRanges = """
-    (SELECT first, last FROM span WHERE highest >= ?1 AND lowest < ?2
-      UNION ALL SELECT ifnull(max(last), 0) + 1, \(Int64.max) FROM span) AS range
-      CROSS JOIN ended ON ended.row BETWEEN range.first AND range.last
+  static let endedRanges = ended(in: "\(spans) UNION ALL \(rest)")
+  /// Those of them that spans cover, and those that none covers yet.
+  static let coveredRanges = ended(in: spans)
+  static let uncoveredRange = ended(in: rest)
+
+  private static let spans = """
+    SELECT first, last FROM span WHERE highest >= ?1 AND lowest < ?2
     """
+  private static let rest = """
+    SELECT ifnull(max(last), 0) + 1 AS first, \(Int64.max) AS last FROM span
+    """
+  private static func ended(in ranges: String) -> String {
+    "(\(ranges)) AS range CROSS JOIN ended ON ended.row BETWEEN range.first AND range.last"
+  }
 
   /// A request is a row of `reservation` until it has ended, and then one of `ended`; `request` has
   /// both. So a commit touches one page of each: the first is small, the second only grows at its
@@ -208,6 +217,14 @@ enum LedgerSchema {
       gone_at INTEGER
     ) STRICT;
     """
+}
+
+extension LedgerSchema {
+  /// Sums up and links what the file held before it knew how.
+  private static func third(_ database: Database) throws(StoreError) {
+    try EndedSpan.rebuild(in: database)
+    try AuditChain.extend(in: database)
+  }
 }
 
 /// Rows of `setting` that are no limits.

@@ -10,13 +10,14 @@ final class LedgerWriter {
   private let reserve: Statement
   private let free: Statement
   private let end: Statement
-  private let endSpan: Statement
   private let markUse: Statement
   private let look: Statement
   /// What `reservation` holds, so that an end needs no search.
-  private var open = OpenRequests()
+  private var open: OpenRequests
   /// Rows of `ended` that no `span` covers yet.
-  private var span = EndedSpan(first: 1)
+  private var span: EndedSpan
+  /// The ends of the chains on disk.
+  private(set) var heads: LedgerHeads
 
   /// Ends requests whose end is not known: their whole reservations are charged.
   static let unsettle = """
@@ -36,24 +37,22 @@ final class LedgerWriter {
     FROM reservation
     """
 
-  /// Opens a ledger that is brought forward already.
-  init(path: String) throws(StoreError) {
+  /// Opens a ledger that is brought forward already. Throws `.damaged` if it does not have the rows
+  /// that were `known` to be in it.
+  init(path: String, known: LedgerHeads? = nil) throws(StoreError) {
     database = try Database(path: path)
     begin = try database.prepare("BEGIN IMMEDIATE")
     commit = try database.prepare("COMMIT")
     reserve = try database.prepare(
       "INSERT INTO reservation VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)")
     free = try database.prepare("DELETE FROM reservation WHERE slot = ?1")
-    end = try database.prepare(
-      """
-      INSERT INTO ended VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15,
-        ?16, ?17, ?18, ?19, ?20, ?21)
-      """)
-    endSpan = try database.prepare(
-      "INSERT INTO span (first, last, lowest, highest) VALUES (?1, ?2, ?3, ?4)")
+    end = try database.prepare(EndedRow.insertion)
     markUse = try database.prepare("UPDATE key SET last_used_day = ?2 WHERE row = ?1")
     look = try database.prepare("SELECT 1 FROM sqlite_schema")
-    try read()
+    _ = try look.step()
+    open = try OpenRequests(database)
+    span = try EndedSpan(database, known: known?.ledger)
+    heads = LedgerHeads(ledger: span.chainHead, audit: try AuditChain.head(of: database))
   }
 
   /// Requests that have a reservation and no end.
@@ -73,6 +72,7 @@ final class LedgerWriter {
         }
       }
     }
+    heads.ledger = span.chainHead
   }
 
   private func write(_ row: ReservationRow) throws(StoreError) {
@@ -94,41 +94,10 @@ final class LedgerWriter {
     guard let (slot, reserved) = open.remove(row.id.bits) else { return }
     try free.bind(1, slot)
     try free.run()
-    try end.bind(1, span.next)
-    try end.bind(2, blob: row.id.bits)
-    try end.bind(3, reserved.key)
-    try end.bind(4, Int64(reserved.model.row))
-    try end.bind(5, Int64(reserved.route.rawValue))
-    try end.bind(6, Int64(row.state.rawValue))
-    try end.bind(7, reserved.reservedNanoEuro)
-    try end.bind(8, Int64(reserved.price))
-    try end.bind(9, Int64(reserved.priceTable))
-    try end.bind(10, row.usage.fresh)
-    try end.bind(11, row.usage.cached)
-    try end.bind(12, row.usage.output)
-    try end.bind(13, row.usage.audioMilliseconds)
-    try end.bind(14, row.usage.bytes)
-    try end.bind(15, row.costNanoEuro)
-    try end.bind(16, Int64(row.usage.source.rawValue))
-    var flags = row.usage.flags
-    if row.isAboveReservation { flags.insert(.aboveReservation) }
-    try end.bind(17, Int64(flags.rawValue))
-    try end.bind(18, Int64(row.status))
-    try end.bind(19, row.firstByteMilliseconds.map { Int64($0) })
-    try end.bind(20, Int64(row.totalMilliseconds))
-    try end.bind(21, reserved.reservedTokens)
-    try end.run()
-    span.add(row.id.bits)
-    if span.isFull { try write(span) }
-  }
-
-  private func write(_ full: EndedSpan) throws(StoreError) {
-    try endSpan.bind(1, full.first)
-    try endSpan.bind(2, full.next - 1)
-    try endSpan.bind(3, blob: full.lowest)
-    try endSpan.bind(4, blob: full.highest)
-    try endSpan.run()
-    span = EndedSpan(first: full.next)
+    let ended = EndedRow(reserved, row, row: span.next)
+    try ended.insert(by: end)
+    span.add(ended)
+    if span.isFull { try span.close(in: database) }
   }
 
   /// Writes a set of changes in a transaction of its own, so that it cannot fail with requests, nor
@@ -137,6 +106,7 @@ final class LedgerWriter {
     try transaction { () throws(StoreError) in
       for change in set.changes { try change.write(to: database) }
     }
+    heads.audit = try AuditChain.head(of: database)
   }
 
   private func transaction(_ body: () throws(StoreError) -> Void) throws(StoreError) {
@@ -169,7 +139,7 @@ final class LedgerWriter {
     look.reset()
     _ = try look.step()
     open = try OpenRequests(database)
-    span = try EndedSpan(database)
+    span = try EndedSpan(database, known: heads.ledger)
   }
 
   /// Moves the log into the file.
@@ -196,7 +166,8 @@ final class LedgerWriter {
       }
       try LedgerChange.putMark(.healedAt, Array(String(time.microseconds).utf8)).write(to: database)
     }
-    span = try EndedSpan(database)
+    span = try EndedSpan(database, known: heads.ledger)
+    heads.ledger = span.chainHead
   }
 }
 
