@@ -150,7 +150,7 @@ let package = Package(
     tests("PMJSONTests", ["PMJSON", "Seeded"]),
     tests("PMHTTPTests", ["PMHTTP", "PMSystem", "Seeded"]),
     tests("PMTLSTests", ["PMTLS", "PMSystem", "COpenSSL"]),
-    tests("PMWireTests", ["PMWire", "PMJSON", "PMSystem"]),
+    tests("PMWireTests", ["PMWire", "PMJSON", "PMSystem", "Seeded"]),
     tests("PMEdgeTests", ["PMEdge", "PMCrypto", "PMTLS", "PMSystem", "PMWire", "Scratch"]),
     tests("PMSupervisionTests", ["PMSupervision", "PMSystem", "PMWire"]),
     tests(

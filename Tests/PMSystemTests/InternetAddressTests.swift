@@ -43,6 +43,9 @@ import Testing
     ("2001:db8::/63", "2001:db8:0:1::", true), ("2001:db8::/64", "2001:db8:0:1::", false),
     ("2001:db8::/65", "2001:db8::7fff:0:0:1", true),
     ("2001:db8::/65", "2001:db8::8000:0:0:0", false), ("::/0", "2001:db8::1", true),
+    ("::/0", "10.0.0.1", false), ("::/64", "10.0.0.1", false),
+    ("::ffff:10.0.0.0/8", "10.1.2.3", true), ("10.0.0.0/8", "::ffff:10.1.2.3", true),
+    ("10.0.0.0/8", "::10.1.2.3", false), ("10.0.0.0/8", "a00::", false),
     ("2001:db8::5/128", "2001:db8::5", true), ("2001:db8::5/128", "2001:db8::4", false),
   ])
   func aNetworkContains(_ network: String, _ address: String, _ isWithin: Bool) throws {
@@ -75,5 +78,29 @@ import Testing
         #expect(network.contains(other) == (flipped >= bits), "/\(bits), bit \(flipped)")
       }
     }
+  }
+
+  /// The same for IPv4, whichever way network and address are written; and nothing of IPv6 is in.
+  @Test func anIPv4NetworkHoldsItsAddressesInBothForms() throws {
+    var random = SeededRandom(seed: 5)
+    for bits in 0...32 {
+      let base = UInt32(truncatingIfNeeded: random.next())
+      let prefix = random.next().isMultiple(of: 2) ? "::ffff:" : ""
+      let network = try #require(InternetNetwork("\(prefix)\(Self.dotted(base))/\(bits)"))
+      for flipped in 0..<32 {
+        let other = base ^ 1 << UInt32(31 - flipped)
+        for text in [Self.dotted(other), "::ffff:\(Self.dotted(other))"] {
+          let address = try #require(InternetAddress(text))
+          #expect(network.contains(address) == (flipped >= bits), "/\(bits), bit \(flipped)")
+        }
+        let stranger = InternetAddress(high: random.next() | 1, low: 0xFFFF << 32 | UInt64(other))
+        #expect(!network.contains(stranger))
+      }
+      #expect(InternetNetwork(network.text) == network)
+    }
+  }
+
+  private static func dotted(_ word: UInt32) -> String {
+    InternetAddress(high: 0, low: 0xFFFF << 32 | UInt64(word)).text
   }
 }

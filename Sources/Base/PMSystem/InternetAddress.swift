@@ -122,7 +122,10 @@ public struct InternetNetwork: Hashable, Sendable {
     prefixBits = bits + 128 - widthBits
   }
 
+  /// A network of one family holds no address of the other: `::/0` is all of IPv6, not IPv4 in its
+  /// mapped form, which nobody who writes it means.
   public func contains(_ other: InternetAddress) -> Bool {
+    guard address.isIPv4 == other.isIPv4 else { return false }
     let highMask = prefixBits >= 64 ? UInt64.max : ~(UInt64.max >> UInt64(prefixBits))
     let lowMask =
       prefixBits >= 128

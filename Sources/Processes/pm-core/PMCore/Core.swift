@@ -40,7 +40,8 @@ public enum Core {
     try events.add(bell)
     let ledger = try Ledger(path: accounts.ledgerPath, loopBell: bell.bell)
     let core = CoreLoop(
-      events: events, configuration: configuration, accounts: accounts, ledger: ledger)
+      events: events, configuration: configuration, accounts: accounts, ledger: ledger,
+      holders: try HolderDesk(ledgerPath: accounts.ledgerPath, in: events))
     let desk = try ControlDesk(
       accounts, ledger, in: events, access: access(configuration), keysFile: configuration.keysFile)
     accounts.settings.onAddressLimit = { [unowned core] in core.addressLimit = $0 }

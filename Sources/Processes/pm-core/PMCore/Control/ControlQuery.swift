@@ -19,6 +19,7 @@ struct ControlQuery: Equatable, Sendable {
   }
 
   subscript(_ name: String) -> String? { values[name] }
+  var names: Set<String> { Set(values.keys) }
 
   /// `name`, `name=1` and `name=true` are true.
   func isSet(_ name: String) -> Bool {

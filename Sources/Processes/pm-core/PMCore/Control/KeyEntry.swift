@@ -21,6 +21,20 @@ extension KeyDetails {
       lastUsed: lastUsedDay.map { WallTime(seconds: Int64($0) * 86_400) }, secret: secret)
   }
 
+  /// Answer of `/v1/key`: everything that its holder may know, and how far the window that binds
+  /// its requests is used up.
+  func ownEntry(_ decision: LimitDecision, at time: WallTime) -> String {
+    let window: JSONValue = [
+      "scope": decision.scope == .key ? "key" : "global",
+      "limit": .integer(Int64(decision.limit)), "remaining": .integer(Int64(decision.remaining)),
+      "resets_at": .integer(decision.resetUnixSeconds),
+    ]
+    var object = entry(at: time).json.object ?? JSONObject()
+    object["object"] = "key"
+    object["requests"] = window
+    return JSONValue.object(object).text
+  }
+
   /// Answer of `/auth/key-info`: these five members in this order.
   var keyInfo: String {
     let info: JSONValue = [

@@ -191,6 +191,9 @@ final class Call: VendorTask {
     let name = facts.model
     let asked = core.models.index(of: name.span) ?? .unlisted
     model = asked == .unlisted ? asked : core.prices.model(asked, at: wall)
+    guard key.details.policy.allows(model: name, meaning: core.models.name(model)) else {
+      return refuse(.modelNotFound)
+    }
     price = model == .unlisted ? nil : core.prices.row(of: model, at: wall)
     if price == nil { Log.write(.core(.modelUnpriced)) }
     reservedNanoEuro = worstCase()

@@ -17,6 +17,7 @@ final class CoreLoop {
   let health: VendorHealth
   let metrics: MetricBook
   private(set) var modelList: ModelList?
+  let holders: HolderDesk
   let pool: VendorPool
   private let ledger: Ledger
   private var outbox: [LedgerOperation] = []
@@ -74,13 +75,15 @@ final class CoreLoop {
   }
 
   init(
-    events: EventLoop, configuration: Configuration, accounts: Accounts, ledger: Ledger
+    events: EventLoop, configuration: Configuration, accounts: Accounts, ledger: Ledger,
+    holders: HolderDesk
   ) {
     self.events = events
     self.configuration = configuration
     self.accounts = accounts
     addressLimit = accounts.settings.inForce.address
     self.ledger = ledger
+    self.holders = holders
     keys = accounts.keys
     cacheSalts = accounts.cacheSalts
     limits = accounts.limits

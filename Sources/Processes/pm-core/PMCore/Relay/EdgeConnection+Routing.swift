@@ -16,12 +16,19 @@ extension EdgeConnection {
     switch authenticate(head, headBytes, at: wall) {
     case .refused(let error): respond(error, route.dialect, requestID)
     case .admitted(let key):
+      // Before it counts: who has a secret in the wrong place shall not use up its holder's limit.
+      guard isAllowed(key, head, headBytes) else {
+        return respond(.notAllowed, route.dialect, requestID)
+      }
       let decision = core.limits.admit(key, at: loop.now, wall: wall)
       guard decision.isAdmitted else {
         let error: APIError = decision.scope == .key ? .keyLimit : .globalLimit
         return respond(
           error.retrying(after: decision.retryAfterSeconds), route.dialect, requestID,
           fields: decision.fields)
+      }
+      guard key.details.policy.allows(route) else {
+        return respond(.notAllowed, route.dialect, requestID, fields: decision.fields)
       }
       serve(route, head, headBytes, key, decision, requestID, wall)
     }
@@ -31,16 +38,34 @@ extension EdgeConnection {
   private static func requestID(_ head: RequestHead, _ headBytes: borrowing Span<UInt8>)
     -> RequestID
   {
-    for index in 0..<head.fields.count where head.fields[index].name == .internalName {
-      let field = head.fields[index]
-      if headBytes.equals(field.nameRange, ignoringCase: "pm-request-id"),
-        let id = RequestID(headBytes.extracting(field.valueRange))
-      {
-        return id
-      }
+    if let range = range(of: "pm-request-id", in: head, headBytes),
+      let id = RequestID(headBytes.extracting(range))
+    {
+      return id
     }
     var random = KernelRandom()
     return RequestID(at: .now(), random: (random.next(), random.next()))
+  }
+
+  /// Whether a key may be used from where the request comes.
+  private func isAllowed(
+    _ key: KeyRecord, _ head: RequestHead, _ headBytes: borrowing Span<UInt8>
+  ) -> Bool {
+    if key.details.policy.networks == nil { return true }
+    let range = Self.range(of: "pm-client-ip", in: head, headBytes)
+    let text = range.map { String(copying: headBytes.extracting($0)) }
+    return key.details.policy.allows(text.flatMap { InternetAddress($0) })
+  }
+
+  /// The value of a field that only the edge writes.
+  private static func range(
+    of name: StaticString, in head: RequestHead, _ headBytes: borrowing Span<UInt8>
+  ) -> Range<Int>? {
+    for index in 0..<head.fields.count where head.fields[index].name == .internalName {
+      let field = head.fields[index]
+      if headBytes.equals(field.nameRange, ignoringCase: name) { return field.valueRange }
+    }
+    return nil
   }
 
   private static func route(_ path: borrowing Span<UInt8>) -> Route? {
@@ -94,12 +119,15 @@ extension EdgeConnection {
     _ decision: LimitDecision, _ id: RequestID, _ wall: WallTime
   ) {
     switch route {
-    case .keyInfo: respond(200, "Cache-Control: no-store\r\n", key.details.keyInfo)
-    case .models: core.modelList?.answer(self, model: nil, decision, id)
+    case .keyInfo: respond(200, noStore, key.details.keyInfo)
+    case .key: respond(200, noStore + decision.fields, key.details.ownEntry(decision, at: wall))
+    case .usage:
+      let query = String(copying: headBytes.extracting(head.query))
+      answerUsage(query, of: key, noStore + decision.fields, id, wall)
+    case .models: core.modelList?.answer(self, key, model: nil, decision, id)
     case .model:
       let name = Self.name(route, head, headBytes)
-      core.modelList?.answer(self, model: name, decision, id)
-    case .key, .usage: respond(.unknownURL, route.dialect, id)
+      core.modelList?.answer(self, key, model: name, decision, id)
     case .receipt: respond(.receiptNotFound, route.dialect, id)
     default:
       guard core.hasRoom else { return respond(.overloaded, route.dialect, id) }
@@ -112,6 +140,20 @@ extension EdgeConnection {
     }
   }
 
+  private func answerUsage(
+    _ query: String, of key: KeyRecord, _ fields: String, _ id: RequestID, _ wall: WallTime
+  ) {
+    core.holders.answer(query, of: key, at: wall) { [weak self] answer in
+      switch answer {
+      case .response(let response):
+        self?.respond(response.status, fields, String(decoding: response.bytes, as: UTF8.self))
+      case .error(let error): self?.respond(error, .openAI, id, fields: fields)
+      }
+    }
+  }
+
+  private var noStore: String { "Cache-Control: no-store\r\n" }
+
   private func respondReadiness() {
     var reasons: [String] = []
     if core.isDraining { reasons.append("core_draining") }
@@ -121,7 +163,7 @@ extension EdgeConnection {
     }
     let list = reasons.map { "\"\($0)\"" }.joined(separator: ",")
     respond(
-      reasons.isEmpty ? 200 : 503, "Cache-Control: no-store\r\n",
+      reasons.isEmpty ? 200 : 503, noStore,
       #"{"ready":\#(reasons.isEmpty),"reasons":[\#(list)]}"#)
   }
 }

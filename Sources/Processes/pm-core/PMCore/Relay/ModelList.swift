@@ -8,6 +8,7 @@ import PMWire
 final class ModelList: VendorTask {
   private struct Waiter {
     weak var client: EdgeConnection?
+    let key: KeyRecord
     let model: String?
     let decision: LimitDecision
     let id: RequestID
@@ -23,9 +24,12 @@ final class ModelList: VendorTask {
 
   init(of core: CoreLoop) { self.core = core }
 
-  func answer(_ client: EdgeConnection, model: String?, _ decision: LimitDecision, _ id: RequestID)
-  {
-    let waiter = Waiter(client: client, model: model, decision: decision, id: id)
+  /// Answers with what the key may use of the list, or with one model of that.
+  func answer(
+    _ client: EdgeConnection, _ key: KeyRecord, model: String?, _ decision: LimitDecision,
+    _ id: RequestID
+  ) {
+    let waiter = Waiter(client: client, key: key, model: model, decision: decision, id: id)
     if ageSeconds < CoreBounds.modelListFreshSeconds { return tell(waiter) }
     waiters.append(waiter)
     refresh()
@@ -121,14 +125,22 @@ final class ModelList: VendorTask {
     guard ageSeconds < CoreBounds.modelListStaleSeconds else {
       return client.respond(core.health.error, .openAI, waiter.id, fields: fields)
     }
+    let offered = models.filter { mayUse($0, waiter.key.details.policy) }
     guard let name = waiter.model else {
-      let list: JSONValue = ["object": "list", "data": .array(models.map { .object($0) })]
+      let list: JSONValue = ["object": "list", "data": .array(offered.map { .object($0) })]
       return client.respond(200, fields, list.text)
     }
-    guard let model = models.first(where: { $0["id"] == .string(name) }) else {
+    guard let model = offered.first(where: { $0["id"] == .string(name) }) else {
       return client.respond(.modelNotFound, .openAI, waiter.id, fields: fields)
     }
     client.respond(200, fields, JSONValue.object(model).text)
+  }
+
+  private func mayUse(_ model: JSONObject, _ policy: KeyPolicy) -> Bool {
+    guard policy.models != nil, let name = model["id"]?.string else { return true }
+    let index = core.models.index(of: name) ?? .unlisted
+    let meaning = core.models.name(core.prices.model(index, at: .now()))
+    return policy.allows(model: Array(name.utf8), meaning: meaning)
   }
 }
 
