@@ -8,25 +8,6 @@ import Testing
 
 @testable import PMCore
 
-private func reservation(_ id: RequestID, _ nanoEuro: Int64? = 1000) -> ReservationRow {
-  ReservationRow(
-    id: id, key: 1, model: ModelIndex(row: 1), route: .chat, reservedNanoEuro: nanoEuro, price: 1,
-    priceTable: 1)
-}
-
-private func settlement(
-  _ id: RequestID, _ nanoEuro: Int64? = 600, reserved: Int64? = 1000, state: RequestState = .settled
-) -> SettlementRow {
-  SettlementRow(
-    id: id, state: state,
-    usage: Usage(prompt: 30, cached: 10, output: 5, source: .upstream), costNanoEuro: nanoEuro,
-    reservedNanoEuro: reserved, status: 200, firstByteMilliseconds: 7, totalMilliseconds: 70)
-}
-
-private func newID(at time: WallTime = .now()) -> RequestID {
-  RequestID(at: time, random: (.random(in: .min ... .max), .random(in: .min ... .max)))
-}
-
 /// `state cost source flags` of the rows, oldest first.
 private func rows(_ database: Database) throws -> [String] {
   let statement = try database.prepare(

@@ -1,8 +1,8 @@
 import PMStore
 import PMSystem
 
-/// Sums of a period. Whole days come from `total`; rows are read for parts of a day at its ends, and
-/// where no span covers them yet. What comes out is exactly what a walk over all rows gives.
+/// Sums of a period. Whole days come from `total`; rows are read for parts of a day at its ends,
+/// and where no span covers them yet. What comes out is exactly what a walk over all rows gives.
 struct PeriodTotals {
   /// A period with more rows to read is refused rather than waited for.
   static let secondsMax: UInt64 = 20
