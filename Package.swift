@@ -104,7 +104,8 @@ let package = Package(
     logic(
       "PMCore", of: "pm-core",
       pages: [
-        "Bodies", "Control", "Keys", "Ledger", "Limits", "Metering", "Metrics", "Prices",
+        "Alarms", "Bodies", "Control", "Keys", "Ledger", "Limits", "Metering", "Metrics",
+        "Prices",
       ].map { "\($0)/README.md" },
       ["PMWire", "PMStore", "PMCrypto", "PMHTTP", "PMJSON", "PMLog", "PMSystem"]),
     program("pm-core", "PMCore"),

@@ -753,6 +753,19 @@ def test_big_unary_and_renamed_answers(vendor):
 
 
 @standin_only
+@pytest.mark.parametrize("stream", [False, True])
+def test_answers_past_their_cap(vendor, stream):
+    messages = [{"role": "user", "content": "word " * 40}]
+    body = {"model": "gpt-oss-120b", "messages": messages, "stream": stream}
+    for path in ("/v1/chat/completions", "/v1/messages"):
+        vendor.rule(times=1, ignores_cap=True, chunks=40)
+        vendor.ask("POST", path, {**body, "max_tokens": 3})
+        assert vendor.settled()["usage"]["completion_tokens"] > 30
+        vendor.ask("POST", path, {**body, "max_tokens": 3})
+        assert vendor.settled()["usage"]["completion_tokens"] == 3
+
+
+@standin_only
 def test_rules_count_and_choose(vendor):
     vendor.rule(match={"path": "/v1/chat/completions", "nth": 2}, status=503)
     vendor.rule(match={"model": "glm-5.3"}, status=402)

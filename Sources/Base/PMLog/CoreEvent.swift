@@ -12,6 +12,9 @@ public enum CoreEvent: Sendable {
   case keysFileGone
   case vendorState(StaticWord)
   case vendorFault(StaticWord)
+  /// It has had too much of us, and said for how long, or not.
+  case vendorThrottled(isTimeStated: Bool, seconds: Int)
+  case alarmRaised(StaticWord, row: Int64)
   case modelUnpriced
   case settledAboveReservation
   case configurationRefused
@@ -65,6 +68,12 @@ public enum CoreEvent: Sendable {
       LogRecord(.info, "vendor-state", [LogField("state", .word(word))])
     case .vendorFault(let word):
       LogRecord(.warning, "vendor-fault", [LogField("code", .word(word))])
+    case .vendorThrottled(let isTimeStated, let seconds):
+      LogRecord(
+        .warning, "vendor-throttled",
+        [.word("wait", isTimeStated ? "stated" : "chosen"), .number("seconds", seconds)])
+    case .alarmRaised(let kind, let row):
+      LogRecord(.warning, "alarm-raised", [LogField("alarm", .word(kind)), .number("row", row)])
     case .modelUnpriced: LogRecord(.warning, "model-unpriced")
     case .settledAboveReservation: LogRecord(.error, "settled-above-reservation")
     case .configurationRefused: LogRecord(.error, "configuration-refused")

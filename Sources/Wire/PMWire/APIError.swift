@@ -223,7 +223,7 @@ extension APIError {
     "Proxy error: the vendor's answer broke off")
   public static let vendorOverloaded = APIError(
     503, "server_error", "vendor_overloaded", "overloaded_error",
-    "The vendor is overloaded", retryAfterSeconds: 5)
+    "The vendor is overloaded")
   public static let vendorError = APIError(
     502, "server_error", "vendor_error", "api_error",
     "Proxy error: the vendor answered with an error")

@@ -38,13 +38,11 @@ import Testing
     .init(status: 402, isGateway: false, error: .vendorRejected),
     .init(status: 403, isGateway: false, error: .vendorRejected),
     // Limits.
-    .init(status: 429, error: .vendorLimit.retrying(after: 2), marks: throttling),
+    .init(status: 429, error: .vendorLimit, marks: throttling),
     .init(
-      status: 429, isGateway: false, retryAfter: 17, error: .vendorLimit.retrying(after: 17),
-      marks: throttling),
-    .init(status: 503, error: .vendorOverloaded.retrying(after: 5), marks: throttling),
-    .init(
-      status: 503, retryAfter: 9, error: .vendorOverloaded.retrying(after: 9), marks: throttling),
+      status: 429, isGateway: false, retryAfter: 17, error: .vendorLimit, marks: throttling),
+    .init(status: 503, error: .vendorOverloaded, marks: throttling),
+    .init(status: 503, retryAfter: 9, error: .vendorOverloaded, marks: throttling),
     .init(status: 503, isGateway: false, error: .vendorError),
     // Unknown.
     .init(status: 404, text: "404 page not found", isJSON: false, error: .vendorIncompatible),

@@ -17,6 +17,8 @@ public enum CoreControl {
     case readSettings, changeSettings
     case readUsage, readRows, exportUsage
     case listPrices, addPrice
+    case listAlarms
+    case acknowledgeAlarm(Int64)
     case readAudit
     case verifyLedger
     case readStatus
@@ -25,9 +27,10 @@ public enum CoreControl {
     public var method: String {
       switch self {
       case .listKeys, .showKey, .readSettings, .readUsage, .readRows, .exportUsage, .listPrices,
-        .readAudit, .verifyLedger, .readStatus, .readMetrics:
+        .listAlarms, .readAudit, .verifyLedger, .readStatus, .readMetrics:
         "GET"
-      case .createKey, .importKeys, .revokeKey, .enableKey, .rotateKey, .adoptKey, .addPrice:
+      case .createKey, .importKeys, .revokeKey, .enableKey, .rotateKey, .adoptKey, .addPrice,
+        .acknowledgeAlarm:
         "POST"
       case .changeKey: "PATCH"
       case .changeSettings: "PUT"
@@ -49,6 +52,8 @@ public enum CoreControl {
       case .readRows: "/usage/rows"
       case .exportUsage: "/usage/export"
       case .listPrices, .addPrice: "/prices"
+      case .listAlarms: "/alarms"
+      case .acknowledgeAlarm(let row): "/alarms/\(row)/acknowledge"
       case .readAudit: "/audit"
       case .verifyLedger: "/ledger/verify"
       case .readStatus: "/status"
@@ -67,6 +72,7 @@ public enum CoreControl {
       case (2, "settings"): acts = [.readSettings, .changeSettings]
       case (2, "usage"): acts = [.readUsage]
       case (2, "prices"): acts = [.listPrices, .addPrice]
+      case (2, "alarms"): acts = [.listAlarms]
       case (2, "audit"): acts = [.readAudit]
       case (2, "status"): acts = [.readStatus]
       case (2, "metrics"): acts = [.readMetrics]
@@ -75,6 +81,8 @@ public enum CoreControl {
       case (3, "ledger") where parts[2] == "verify": acts = [.verifyLedger]
       case (3, "keys") where parts[2] == "import" && method == "POST": acts = [.importKeys]
       case (3, "keys"): acts = [.showKey(parts[2]), .changeKey(parts[2]), .deleteKey(parts[2])]
+      case (4, "alarms") where parts[3] == "acknowledge":
+        acts = Int64(parts[2]).map { [.acknowledgeAlarm($0)] } ?? []
       case (4, "keys"): acts = Act.verb(parts[3], key: parts[2])
       default: acts = []
       }

@@ -21,14 +21,14 @@ struct Completion {
   private(set) var finish = Finish.stop
   let choices: Int
 
-  /// `cap` is the limit of completion tokens, if any.
   init(_ prompt: Prompt, call: Call, fault: Fault, scenario: Scenario) throws(ModelError) {
     let request = call.json
     let cap = try Self.cap(request)
     choices =
       call.route == .messages ? 1 : try Self.count("n", in: request, max: Self.choicesMax) ?? 1
     let isTool = prompt.lastUserText.starts(with: "call:") && request["tools"] != nil
-    var left = cap.map { $0 * 4 } ?? Int.max
+    // The limit of completion tokens, as bytes.
+    var left = fault.ignoresCap ? Int.max : cap.map { $0 * 4 } ?? Int.max
     for word in Self.words(fault.reasoning ?? scenario.reasoning ?? []) {
       append(.reasoning, word, &left)
     }

@@ -41,6 +41,7 @@ struct Fault: Sendable {
   var answersUnary = false
   var contentBytes: Int?
   var isModelRenamed = false
+  var ignoresCap = false
   var binaryError: Bytes?
   var event: LifeEvent?
   var death: Death?
@@ -74,6 +75,7 @@ struct Fault: Sendable {
     case "chat_as_json": answersUnary = try member.truth()
     case "big_response": contentBytes = try member.count(preset: 1 << 20)
     case "model_renamed": isModelRenamed = try member.truth()
+    case "ignores_cap": ignoresCap = try member.truth()
     case "text": text = try member.text()
     case "reasoning": reasoning = try member.text()
     case "binary_error": binaryError = try member.text()

@@ -118,7 +118,7 @@ extension ControlDesk {
   ) throws(CoreControl.Fault) {
     let new = try CoreControl.NewPrice(body: body)
     guard ModelTable.isName(new.model) else { throw CoreControl.Fault("model", .wrongType) }
-    let prices = accounts.prices
+    let (prices, modelDesk) = (accounts.prices, accounts.modelDesk)
     guard prices.rows.count < PriceTable.rowsMax else { return reply(.busy) }
     perform(reply) { () throws(KeyRefusal) in
       let row = PriceRow(
@@ -138,6 +138,7 @@ extension ControlDesk {
         apply: {
           prices.add(row)
           if let digest { prices.adopt(digest) }
+          modelDesk.pricesChanged(at: caller.time)
         },
         answer: { ControlResponse(201, .json(row.json(isInForce: row.isValid(at: caller.time)))) })
     }
@@ -204,6 +205,7 @@ extension ControlDesk {
       "keys_file": watcher?.standing.json ?? .null,
       "models": .integer(Int64(accounts.models.count - 1)),
       "price_table": .integer(Int64(accounts.prices.table)),
+      "alarms": .integer(Int64(accounts.alarms.openCount)),
     ]
   }
 }

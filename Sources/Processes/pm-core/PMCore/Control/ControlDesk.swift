@@ -46,6 +46,7 @@ final class ControlDesk {
       }
     } catch { throw .system(error) }
     let line = line
+    accounts.alarms.onChange = { line.insist($0) }
     accounts.models.onNewName = { row, name in line.insist([.addModel(row: row, name: name)]) }
     watcher?.poll()
     checkLargeFile()
@@ -132,6 +133,8 @@ final class ControlDesk {
     case .verifyLedger: try verifyLedger(query, reply)
     case .listPrices: reply(.ok(pricesJSON(at: caller.time)))
     case .addPrice: try addPrice(body, caller, reply)
+    case .listAlarms: reply(.ok(alarmsJSON))
+    case .acknowledgeAlarm(let row): try acknowledge(row, body, caller, reply)
     case .readStatus: reply(.ok(statusJSON(at: caller.time)))
     case .readMetrics: reply(ControlResponse(200, .text(.metrics, Array(metricText().utf8))))
     }

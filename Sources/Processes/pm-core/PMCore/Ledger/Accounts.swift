@@ -57,6 +57,8 @@ struct Accounts {
   let settings: SettingsDesk
   let models: ModelTable
   let prices: PriceTable
+  let alarms: AlarmBook
+  let modelDesk: ModelDesk
   let ledgerPath: String
   /// Requests that a crash had left open; they were charged at this start.
   let unsettled: Int
@@ -83,6 +85,9 @@ struct Accounts {
     changes += models.allNames.dropFirst(contents.modelNames.count).enumerated().map {
       .addModel(row: Int32(contents.modelNames.count + 1 + $0.offset), name: $0.element)
     }
+
+    alarms = AlarmBook(contents.alarms)
+    modelDesk = ModelDesk(models, prices, alarms, offers: contents.offers)
 
     limits = LimitDesk(global: place.limits.global)
     settings = SettingsDesk(configured: place.limits, saved: contents.settings, limits: limits)

@@ -34,6 +34,18 @@ extension LedgerChange {
       try statement.bind(2, blob: digest.bytes)
       try statement.bind(3, since.microseconds)
       try statement.run()
+    case .putAlarm(let alarm): try Self.put(alarm, in: database)
+    case .dropAlarm(let row):
+      let statement = try database.prepare("DELETE FROM alarm WHERE row = ?1")
+      try statement.bind(1, row)
+      try statement.run()
+    case .putOffer(let offer):
+      let statement = try database.prepare("INSERT OR REPLACE INTO offer VALUES (?1, ?2, ?3, ?4)")
+      try statement.bind(1, Int64(offer.model.row))
+      try statement.bind(2, offer.firstSeen.microseconds)
+      try statement.bind(3, offer.lastSeen.microseconds)
+      try statement.bind(4, offer.goneAt?.microseconds)
+      try statement.run()
     case .audit(let entry): try Self.add(entry, to: database)
     }
   }
@@ -107,6 +119,18 @@ extension LedgerChange {
     try statement.bind(23, policy.routes.map { Int64($0.rawValue) })
     try statement.bind(24, text: list(policy.networks?.map(\.text)))
     try statement.bind(25, policy.usesPromptCache ? 0 : 1)
+  }
+
+  private static func put(_ alarm: RaisedAlarm, in database: Database) throws(StoreError) {
+    let statement = try database.prepare(
+      "INSERT OR REPLACE INTO alarm VALUES (?1, ?2, ?3, ?4, ?5, ?6)")
+    try statement.bind(1, alarm.row)
+    try statement.bind(2, text: alarm.kind.rawValue)
+    try statement.bind(3, text: alarm.subject.text)
+    try statement.bind(4, alarm.since.microseconds)
+    try statement.bind(5, alarm.acknowledgedAt?.microseconds)
+    try statement.bind(6, alarm.endedAt?.microseconds)
+    try statement.run()
   }
 
   private static func deleteSecrets(

@@ -14,6 +14,10 @@ enum LedgerChange: Sendable {
   case addModel(row: Int32, name: String)
   case addPrice(PriceRow)
   case addPriceTable(row: Int32, digest: Digest256, since: WallTime)
+  /// Writes an alarm as it is now.
+  case putAlarm(RaisedAlarm)
+  case dropAlarm(row: Int64)
+  case putOffer(Offer)
   case audit(AuditEntry)
 }
 

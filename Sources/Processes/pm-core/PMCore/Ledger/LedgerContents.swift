@@ -13,6 +13,8 @@ struct LedgerContents {
   var prices: [PriceRow] = []
   var priceTables: [Digest256: Int32] = [:]
   var settings: [SettingName: Int64] = [:]
+  var alarms: [RaisedAlarm] = []
+  var offers: [Offer] = []
   var pepperMark: [UInt8]?
 }
 
@@ -37,6 +39,7 @@ extension LedgerContents {
     try readKeys(database)
     try readPrices(database)
     try readSettings(database)
+    try readAlarms(database)
   }
 
   /// Charges the whole reservation of every request without an end.
@@ -125,6 +128,27 @@ extension LedgerContents {
       let name = rows.text(0)
       if let setting = SettingName(rawValue: name) { settings[setting] = rows.integer(1) }
       if name == LedgerMark.pepper.rawValue { pepperMark = rows.blob(1) }
+    }
+  }
+
+  private mutating func readAlarms(_ database: Database) throws(StoreError) {
+    let rows = try database.prepare(
+      "SELECT row, kind, subject, since, acknowledged_at, ended_at FROM alarm ORDER BY row")
+    while try rows.step() {
+      guard let kind = AlarmKind(rawValue: rows.text(1)) else { throw .damaged }
+      alarms.append(
+        RaisedAlarm(
+          row: rows.integer(0), kind: kind, subject: AlarmSubject(kind, text: rows.text(2)),
+          since: WallTime(microseconds: rows.integer(3)), acknowledgedAt: rows.time(4),
+          endedAt: rows.time(5)))
+    }
+    let offered = try database.prepare("SELECT model, first_seen, last_seen, gone_at FROM offer")
+    while try offered.step() {
+      offers.append(
+        Offer(
+          model: ModelIndex(row: Int32(clamping: offered.integer(0))),
+          firstSeen: WallTime(microseconds: offered.integer(1)),
+          lastSeen: WallTime(microseconds: offered.integer(2)), goneAt: offered.time(3)))
     }
   }
 }

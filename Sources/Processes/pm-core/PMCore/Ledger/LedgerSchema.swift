@@ -208,6 +208,7 @@ enum LedgerSchema {
       kind TEXT NOT NULL,
       subject TEXT NOT NULL,
       since INTEGER NOT NULL,
+      acknowledged_at INTEGER,
       ended_at INTEGER
     ) STRICT;
     CREATE TABLE offer (

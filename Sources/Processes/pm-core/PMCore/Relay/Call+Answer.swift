@@ -54,7 +54,7 @@ extension Call {
     firstByteMilliseconds = Int32(clamping: core.events.now.millisecondsSince(began))
     phase = .answering
     if head.status == 200 {
-      core.health.succeeded()
+      core.health.served()
       let type = head.fields.first(.contentType)
       let isEvents = type.map { Self.isEventStream(bytes, $0) } ?? false
       answer =
@@ -184,13 +184,13 @@ extension Call {
     fault.take(piece)
     if isLast {
       let meaning = fault.meaning
-      core.health.failed(meaning, at: core.events.now)
+      let error = core.health.failed(meaning, at: core.events.now)
       Log.write(.core(.vendorFault(StaticWord("status"))))
       var usage = Usage()
       usage.flags = .failed
       let text = fault.text
-      ending = .error(meaning.error, text: text)
-      settle(usage, status: meaning.error.status)
+      ending = .error(error, text: text)
+      settle(usage, status: error.status)
     }
   }
 

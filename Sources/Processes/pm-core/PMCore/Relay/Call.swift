@@ -405,7 +405,12 @@ final class Call: VendorTask {
       let isFree =
         usage.fresh == 0 && usage.cached == 0 && usage.output == 0
         && usage.audioMilliseconds == 0 && usage.bytes == 0
-      if isFree { cost = 0 } else { usage.flags.insert(.unpriced) }
+      if isFree {
+        cost = 0
+      } else {
+        usage.flags.insert(.unpriced)
+        core.accounts.modelDesk.usedWithoutPrice(model, at: wall)
+      }
     // No honest usage is that large: what was reserved is charged.
     case .tooLarge: cost = reservedNanoEuro
     }

@@ -225,7 +225,10 @@ final class CoreLoop {
   /// client; a vendor that works is asked by its traffic. Nothing is sent while nobody listens.
   func watchVendor() {
     let alarm = Alarm { [unowned self] in
-      if !health.isDraining, health.mayBeAsked(at: events.now) { modelList?.refresh() }
+      let (now, list) = (events.now, modelList)
+      if !health.isDraining, health.mayBeAsked(at: now) || list?.isDue(at: now) == true {
+        list?.refresh()
+      }
       watchVendorLater()
     }
     guard (try? events.add(alarm)) != nil else { return }

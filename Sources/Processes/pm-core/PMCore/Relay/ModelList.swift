@@ -20,6 +20,8 @@ final class ModelList: VendorTask {
   private var status = 0
   private var models: [JSONObject] = []
   private var fetchedAt: Instant?
+  /// When it is to be asked for, if no client does.
+  private var lookAt = Instant(nanoseconds: 0)
   private var waiters: [Waiter] = []
 
   init(of core: CoreLoop) { self.core = core }
@@ -39,6 +41,7 @@ final class ModelList: VendorTask {
   func refresh() {
     guard connection == nil else { return }
     guard !core.health.isDraining else { return finish() }
+    lookAt = core.events.now.adding(seconds: CoreBounds.modelLookAgainSeconds)
     do {
       let connection = try core.pool.checkOut(core)
       connection.begin(for: self)
@@ -55,6 +58,9 @@ final class ModelList: VendorTask {
     }
   }
 
+  /// Nobody has asked for a day, or the vendor did not answer then.
+  func isDue(at now: Instant) -> Bool { now >= lookAt }
+
   private var ageSeconds: UInt64 {
     fetchedAt.map { core.events.now.millisecondsSince($0) / 1000 } ?? .max
   }
@@ -70,12 +76,14 @@ final class ModelList: VendorTask {
     if status == 200, let list = read() {
       models = list
       fetchedAt = core.events.now
-      core.health.succeeded()
+      lookAt = core.events.now.adding(seconds: CoreBounds.modelLookSeconds)
+      core.accounts.modelDesk.take(offered(list), at: .now())
+      core.health.answered()
     } else {
       let meaning = VendorFault(
         status: status, isGateway: true, body: body, isJSON: true, retryAfterSeconds: nil)
       // A limit met by our own question is no reason to turn clients away.
-      if !meaning.isThrottled { core.health.failed(meaning, at: core.events.now) }
+      if !meaning.isThrottled { _ = core.health.failed(meaning, at: core.events.now) }
     }
     finish()
   }
@@ -93,7 +101,7 @@ final class ModelList: VendorTask {
     finish()
   }
 
-  /// The members clients read, and the names for the table of models.
+  /// The members clients read.
   private func read() -> [JSONObject]? {
     guard let document = try? JSONReader.read(body.bytes),
       let data = document["data"]?.array
@@ -101,7 +109,6 @@ final class ModelList: VendorTask {
     var list: [JSONObject] = []
     for entry in data {
       guard let id = entry["id"]?.string, isModelName(Array(id.utf8)) else { continue }
-      _ = core.models.enter(id)
       var model: JSONObject = [
         "id": .string(id), "object": "model", "created": entry["created"] ?? 0,
         "owned_by": entry["owned_by"] ?? "privatemode",
@@ -110,6 +117,10 @@ final class ModelList: VendorTask {
       list.append(model)
     }
     return list
+  }
+
+  private func offered(_ list: [JSONObject]) -> Set<ModelIndex> {
+    Set(list.compactMap { $0["id"]?.string }.map { core.models.enter($0) })
   }
 
   private func finish() {

@@ -9,17 +9,19 @@ struct VendorFault {
   var isFailure = false
   /// The vendor refuses our own key.
   var isKeyRejected = false
-  /// The vendor's own limit: nothing new for a while.
+  /// The vendor's own limit: nothing new for a while, and for how long if it says so.
   var isThrottled = false
+  var retryAfterSeconds: Int?
 
   private init(
     _ error: APIError, isFailure: Bool = false, isKeyRejected: Bool = false,
-    isThrottled: Bool = false
+    isThrottled: Bool = false, retryAfterSeconds: Int? = nil
   ) {
     self.error = error
     self.isFailure = isFailure
     self.isKeyRejected = isKeyRejected
     self.isThrottled = isThrottled
+    self.retryAfterSeconds = retryAfterSeconds
   }
 
   /// What an answer that is not 200 means. `isGateway`: the text is the gateway's or the proxy's
@@ -32,13 +34,13 @@ struct VendorFault {
     case 402 where isGateway, 403 where isGateway:
       self.init(.vendorUnavailable, isKeyRejected: true)
     case 429:
-      self.init(.vendorLimit.retrying(after: retryAfterSeconds ?? 2), isThrottled: true)
+      self.init(.vendorLimit, isThrottled: true, retryAfterSeconds: retryAfterSeconds)
     case 404 where !isJSON: self.init(.vendorIncompatible)
     case 404 where !isGateway: self.init(.modelNotFound)
     case 413: self.init(.requestTooLarge)
     case 500 where isGateway: self.init(proxyText: body.span)
     case 503 where isGateway:
-      self.init(.vendorOverloaded.retrying(after: retryAfterSeconds ?? 5), isThrottled: true)
+      self.init(.vendorOverloaded, isThrottled: true, retryAfterSeconds: retryAfterSeconds)
     case 504 where isGateway: self.init(.vendorTimeout)
     case 400 where !isGateway, 422 where !isGateway: self.init(.modelServerRejected(status))
     case 400..<500: self.init(.vendorRejected)

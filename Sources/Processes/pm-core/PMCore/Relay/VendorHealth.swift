@@ -14,8 +14,9 @@ final class VendorHealth {
   var isDraining = false
   private var failures = 0
   private var askedAt = Instant(nanoseconds: 0)
-  /// The vendor's own limit was hit: nothing new before this.
-  private(set) var throttledUntil = Instant(nanoseconds: 0)
+  /// The vendor's own limit was hit.
+  private var coolDown = CoolDown()
+  private var random = SystemRandomNumberGenerator()
 
   /// The word for the supervisor.
   var word: String { isDraining ? "draining" : state.rawValue }
@@ -48,18 +49,27 @@ final class VendorHealth {
     }
   }
 
-  func succeeded() {
+  /// It serves a client's request.
+  func served() {
+    coolDown.end()
+    answered()
+  }
+
+  /// It answers, be it a question of our own.
+  func answered() {
     failures = 0
     note(.up)
   }
 
-  func failed(_ fault: VendorFault, at now: Instant) {
-    if fault.isKeyRejected { return note(.keyRejected) }
-    if fault.isThrottled {
-      let seconds = min(fault.error.retryAfterSeconds ?? 2, CoreBounds.throttleSecondsMax)
-      throttledUntil = now.adding(seconds: UInt64(seconds))
-    }
+  /// Takes note of a fault; what the client is told of it.
+  func failed(_ fault: VendorFault, at now: Instant) -> APIError {
+    if fault.isKeyRejected { note(.keyRejected) }
     if fault.isFailure { countFailure() }
+    guard fault.isThrottled else { return fault.error }
+    coolDown.begin(stated: fault.retryAfterSeconds, at: now, using: &random)
+    let wait = coolDown.seconds(at: now) ?? 1
+    Log.write(.core(.vendorThrottled(isTimeStated: fault.retryAfterSeconds != nil, seconds: wait)))
+    return fault.error.retrying(after: wait)
   }
 
   func countFailure() {
@@ -71,8 +81,5 @@ final class VendorHealth {
   func unreachable() { note(state == .starting ? .starting : .down) }
 
   /// Whole seconds until the vendor may be asked again; nil if now.
-  func throttleSeconds(at now: Instant) -> Int? {
-    guard throttledUntil > now else { return nil }
-    return max(1, Int((throttledUntil.millisecondsSince(now) + 999) / 1000))
-  }
+  func throttleSeconds(at now: Instant) -> Int? { coolDown.seconds(at: now) }
 }
