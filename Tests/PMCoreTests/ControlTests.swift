@@ -158,6 +158,14 @@ struct ControlKeyTests {
     #expect(rows.allSatisfy { $0["target"]?.string == id && $0["actor"] == "administrator" })
     #expect(rows.last?["reason"] == "for n8n")
     #expect(!JSONValue.array(rows).text.contains(secret))
+    // What one change leaves is what the next one finds.
+    #expect(rows.first?["after"] == .null && rows.last?["before"] == .null)
+    for (later, earlier) in zip(rows, rows.dropFirst()) {
+      #expect(later["before"]?.string?.utf8.count == 64 && later["before"] == earlier["after"])
+    }
+    // A key that was revoked and enabled is the one that it was.
+    #expect(Set(rows.compactMap { $0["after"]?.string }).count == 4)
+    #expect(rows[3]["before"] != rows[3]["after"] && rows[3]["after"] == rows[5]["after"])
     #expect(
       bench.ask("GET", "/audit?limit=2&before=\(rows[1]["row"]?.text ?? "")").json["audit"]?.array?
         .count == 2)

@@ -18,14 +18,13 @@ extension ControlDesk {
       perform(reply) { [self] () throws(KeyRefusal) in
         let (details, secret) = try register.create(new, at: time)
         return put(
-          details, caller.audit("create", details.id, new.reason, details.auditJSON), time, secret,
-          status: 201)
+          details, caller, "create", new.reason, details.auditJSON, secret: secret, status: 201)
       }
     case .changeKey(let id):
       let change = try CoreControl.KeyChange(body: body)
       perform(reply) { [self] () throws(KeyRefusal) in
         let details = try register.change(id, change)
-        return put(details, caller.audit("change", id, change.reason, details.auditJSON), time)
+        return put(details, caller, "change", change.reason, details.auditJSON)
       }
     case .rotateKey(let id):
       let rotation = try CoreControl.Rotation(body: body)
@@ -34,7 +33,7 @@ extension ControlDesk {
         let changes: JSONValue = [
           "overlap_seconds": .integer(rotation.overlapSeconds)
         ]
-        return put(details, caller.audit("rotate", id, rotation.reason, changes), time, secret)
+        return put(details, caller, "rotate", rotation.reason, changes, secret: secret)
       }
     case .deleteKey(let id): try delete(id, body, caller, reply)
     case .revokeKey(let id):
@@ -62,14 +61,18 @@ extension ControlDesk {
     details.entry(at: time, isFileGone: accounts.keys.isFileGone, secret: secret)
   }
 
+  /// What a change of one key writes; `details` is the key as it then is.
   private func put(
-    _ details: KeyDetails, _ audit: LedgerChange, _ time: WallTime, _ secret: String? = nil,
-    status: Int = 200
+    _ details: KeyDetails, _ caller: Caller, _ action: String, _ reason: String?,
+    _ changes: JSONValue? = nil, secret: String? = nil, status: Int = 200
   ) -> Outcome {
-    Outcome(
+    let before = accounts.keys.record(details.id)?.details.auditState
+    let audit = caller.audit(
+      action, details.id, reason, changes, before: before, after: details.auditState)
+    return Outcome(
       changes: [.putKey(details), audit], apply: { [accounts] in accounts.keys.put(details) },
       answer: { [self] in
-        ControlResponse(status, .json(entry(details, at: time, secret: secret).json))
+        ControlResponse(status, .json(entry(details, at: caller.time, secret: secret).json))
       })
   }
 
@@ -79,7 +82,7 @@ extension ControlDesk {
   ) throws(CoreControl.Fault) {
     let confirmation = try CoreControl.Confirmation(body: body)
     perform(reply) { [self] () throws(KeyRefusal) in
-      put(try compute(), caller.audit(action, id, confirmation.reason), caller.time)
+      put(try compute(), caller, action, confirmation.reason)
     }
   }
 
@@ -92,15 +95,19 @@ extension ControlDesk {
     let (keys, register) = (accounts.keys, accounts.register)
     perform(reply) { () throws(KeyRefusal) in
       let details = try register.details(id)
-      let audit = caller.audit("delete", id, confirmation.reason)
       let gone = { ControlResponse(204) }
+      func audit(_ after: JSONValue?) -> LedgerChange {
+        caller.audit(
+          "delete", id, confirmation.reason, before: details.auditState, after: after)
+      }
       guard details.source == .store else {
         let barred = try register.revoke(id, at: caller.time)
         return Outcome(
-          changes: [.putKey(barred), audit], apply: { keys.put(barred) }, answer: gone)
+          changes: [.putKey(barred), audit(barred.auditState)], apply: { keys.put(barred) },
+          answer: gone)
       }
       return Outcome(
-        changes: [.deleteKey(row: details.row, at: caller.time), audit],
+        changes: [.deleteKey(row: details.row, at: caller.time), audit(nil)],
         apply: {
           keys.remove(id)
           register.retire(details)
@@ -132,8 +139,10 @@ extension ControlDesk {
         "new": .integer(Int64(report.new)), "changed": .integer(Int64(report.changed)),
         "refused": .integer(Int64(report.refused.count)),
       ]
-      let changes =
-        puts.map { LedgerChange.putKey($0) } + [caller.audit("import", nil, nil, counts)]
+      let before = puts.compactMap { keys.record($0.id)?.details.auditState }
+      let audit = caller.audit(
+        "import", nil, nil, counts, before: .array(before), after: .array(puts.map(\.auditState)))
+      let changes = puts.map { LedgerChange.putKey($0) } + [audit]
       return ChangeLine.Change(changes: changes) { done in
         guard done else { return reply(.ledgerUnavailable) }
         for details in puts { keys.put(details) }

@@ -14,11 +14,19 @@ extension ControlDesk {
     perform(reply) { () throws(KeyRefusal) in
       let values = JSONObject(
         members.map { JSONObject.Member($0.name.rawValue, $0.value.map { .integer($0) } ?? .null) })
+      var after = settings.saved
+      for member in members { after[member.name] = member.value }
+      let audit = caller.audit(
+        "settings", nil, change.reason, .object(values), before: Self.auditState(settings.saved),
+        after: Self.auditState(after))
       return Outcome(
-        changes: members.map { .putSetting($0.name, $0.value) }
-          + [caller.audit("settings", nil, change.reason, .object(values))],
+        changes: members.map { .putSetting($0.name, $0.value) } + [audit],
         apply: { settings.apply(members) }, answer: { .ok(settings.inForce.json) })
     }
+  }
+
+  private static func auditState(_ saved: [SettingName: Int64]) -> JSONValue {
+    .object(JSONObject(saved.map { JSONObject.Member($0.key.rawValue, .integer($0.value)) }))
   }
 
   // MARK: Usage
@@ -126,9 +134,12 @@ extension ControlDesk {
         validTo: new.validTo, input: new.input, output: new.output, cached: new.cached,
         perMinute: new.perMinute, perMegabyte: new.perMegabyte, standing: .operator,
         source: new.source)
-      var changes: [LedgerChange] = [
-        .addPrice(row), caller.audit("price", new.model, new.reason, new.json),
-      ]
+      // What is in force when the row begins to be.
+      let before = prices.row(model: new.model, at: row.validFrom)
+      let audit = caller.audit(
+        "price", new.model, new.reason, new.json, before: before?.json(isInForce: true),
+        after: row.json(isInForce: true))
+      var changes: [LedgerChange] = [.addPrice(row), audit]
       let digest = try? PriceTable.digest(of: prices.rows + [row])
       if let digest, let change = prices.change(for: digest, at: caller.time) {
         changes.append(change)
@@ -160,7 +171,7 @@ extension ControlDesk {
     ask(reply) { (database) throws(StoreError) in
       let rows = try database.prepare(
         """
-        SELECT row, at, actor, uid, action, target, reason, changes FROM audit
+        SELECT row, at, actor, uid, action, target, reason, changes, before, after, head FROM audit
         WHERE row < ?1 ORDER BY row DESC LIMIT ?2
         """)
       try rows.bind(1, first)
@@ -170,12 +181,16 @@ extension ControlDesk {
         func text(_ column: Int32) -> JSONValue {
           rows.textOrNil(column).map { .string($0) } ?? .null
         }
+        func digest(_ column: Int32) -> JSONValue {
+          rows.isNull(column) ? .null : .string(Hex.text(rows.blob(column).span))
+        }
         let changes = rows.textOrNil(7).flatMap { try? JSONReader.read($0) } ?? .null
         entries.append([
           "row": .integer(rows.integer(0)),
           "time": .string(WallTime(microseconds: rows.integer(1)).civil.rfc3339), "actor": text(2),
           "uid": .integer(rows.integer(3)), "action": text(4), "target": text(5),
-          "reason": text(6), "changes": changes,
+          "reason": text(6), "changes": changes, "before": digest(8), "after": digest(9),
+          "head": digest(10),
         ])
       }
       return .ok(["audit": .array(entries)])

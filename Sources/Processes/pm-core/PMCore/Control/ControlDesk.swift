@@ -107,12 +107,13 @@ final class ControlDesk {
     let time: WallTime
 
     func audit(
-      _ action: String, _ target: String?, _ reason: String?, _ changes: JSONValue? = nil
+      _ action: String, _ target: String?, _ reason: String?, _ changes: JSONValue? = nil,
+      before: JSONValue?, after: JSONValue?
     ) -> LedgerChange {
-      .audit(
-        AuditEntry(
-          at: time, actor: role.rawValue, uid: uid, action: action, target: target, reason: reason,
-          changes: changes?.text))
+      let entry = AuditEntry(
+        at: time, actor: role.rawValue, uid: uid, action: action, target: target, reason: reason,
+        changes: changes?.text)
+      return .audit(entry.changing(before, after))
     }
   }
 

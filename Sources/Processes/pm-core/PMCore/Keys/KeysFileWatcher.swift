@@ -1,4 +1,5 @@
 import PMCrypto
+import PMJSON
 import PMLog
 import PMSystem
 
@@ -122,6 +123,7 @@ final class KeysFileWatcher: EventSource {
   /// counts when its row is on disk, because requests refer to the row.
   private func putInForce(_ plan: KeyPlan, at time: WallTime) {
     if plan.isEmpty { return }
+    let before = (plan.removals + plan.puts).compactMap { keys.record($0.id)?.details.auditState }
     for details in plan.removals {
       keys.remove(details.id)
       register.retire(details)
@@ -132,7 +134,8 @@ final class KeysFileWatcher: EventSource {
     }
     let counts = "{\"put\":\(plan.puts.count),\"removed\":\(plan.removals.count)}"
     let audit = AuditEntry(
-      at: time, actor: "keys-file", uid: PeerIdentity.ownUID, action: "apply", changes: counts)
+      at: time, actor: "keys-file", uid: PeerIdentity.ownUID, action: "apply", changes: counts
+    ).changing(.array(before), .array(plan.puts.map(\.auditState)))
     let newKeys = entered
     line.insist(plan.changes(at: time) + [.audit(audit)]) { [keys] in
       for details in newKeys { keys.put(details) }
