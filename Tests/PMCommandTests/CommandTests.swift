@@ -29,6 +29,8 @@ import Testing
     ["restart", "edge", "--timeout", "0"], ["completion", "tcsh"], ["ask"], ["ask", "sshd", "x"],
     ["keys"], ["keys", "nonsense"], ["keys", "show"], ["keys", "show", "a/b"],
     ["keys", "create", "-e", "0"], ["keys", "create", "-r", "x"], ["usage", "--period", "decade"],
+    ["usage", "--by", "hour"], ["usage", "--by", "day,"], ["usage", "--format", "xml"],
+    ["usage", "--start", "2026-11-01"], ["usage", "--start", "x", "--end", "2026-11-01"],
   ])
   func wrongWordsExitWith2(_ words: [String]) {
     #expect(PMCommand.run(["pmctl"] + words) == ExitCode.usage)
@@ -82,6 +84,23 @@ import Testing
     ]).text
     #expect(text.contains("a1   3         12      0.10"))
     #expect(text.contains("1 requests whose end was not seen"))
+  }
+
+  @Test func anExportIsATableWithItsTotal() {
+    let sums: JSONObject = [
+      "requests": 3, "prompt_tokens": 5, "cached_tokens": 4, "completion_tokens": 7,
+      "cost_eur": "0.10",
+    ]
+    let groups: JSONObject = ["key_id": "a1", "model": "m"]
+    let text = UsageExportView([
+      "by": ["key", "model"], "rows": [.object(JSONObject(groups.members + sums.members))],
+      "total": .object(sums),
+    ]).text
+    let lines = [
+      "KEY_ID  MODEL  REQUESTS  TOKENS  EUR", "a1      m      3         12      0.10",
+      "total          3         12      0.10",
+    ]
+    #expect(text == lines.joined(separator: "\n"))
   }
 
   @Test func aMissingConfigurationExitsWith78() {

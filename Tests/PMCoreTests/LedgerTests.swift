@@ -352,7 +352,7 @@ struct LedgerFileTests {
     try open(scratch)
     let writer = try LedgerWriter(path: scratch.file(LedgerSchema.fileName))
     let now = WallTime.now()
-    let ages: [Int64] = [100, 59, 30, 1]
+    let ages: [Int64] = [100, 40, 30, 1]
     try writer.write(
       ages.map {
         .reserve(reservation(newID(at: WallTime(seconds: now.seconds - $0))), token: 0)

@@ -145,41 +145,9 @@ extension Command {
     return lines.joined(separator: "\n")
   }
 
-  // MARK: Usage
-
-  private static let periods = ["today", "yesterday", "week", "month", "year", "all"]
-
-  private static var usageCommand: Command {
-    Command(
-      name: "usage", summary: "Show requests, tokens and cost of a period.",
-      form: "[--period WORD] [--key ID] [--json] [--csv]", flags: ["--json", "--csv"],
-      options: ["--period": periods.joined(separator: "|"), "--key": "ID"],
-      examples: ["pmctl usage --period month", "pmctl usage --key n8n-1 --csv > rows.csv"],
-      words: periods, run: showUsage)
-  }
-
-  @Sendable private static func showUsage(_ input: CommandInput) -> Int32 {
-    let period = input["--period"] ?? "month"
-    guard periods.contains(period) else { return wrong(.badValue("--period", period)) }
-    var query = "period=\(period)"
-    if let key = input["--key"] {
-      guard KeyID(key) != nil else { return wrong(.badValue("--key", key)) }
-      query += "&key_id=\(key)"
-    }
-    if input.has("--csv") {
-      guard let answer = CoreClient(input).ask(.readRows, query: query + "&format=csv") else {
-        return noCore(input)
-      }
-      guard answer.isGood else { return refused(answer) }
-      FileIO.writeStandard(answer.body, to: 1)
-      return ExitCode.done
-    }
-    return perform(input, .readUsage, query: query) { UsageView($0).text }
-  }
-
   // MARK: Asking core
 
-  private static func perform(
+  static func perform(
     _ input: CommandInput, _ act: CoreControl.Act, key: String? = nil, query: String = "",
     body: JSONValue? = nil, _ text: (JSONValue) -> String
   ) -> Int32 {
@@ -193,14 +161,14 @@ extension Command {
     return ExitCode.done
   }
 
-  private static func noCore(_ input: CommandInput) -> Int32 {
+  static func noCore(_ input: CommandInput) -> Int32 {
     let folder = ControlClient.runtimeDirectory(input)
     Terminal.error(
       "Error: core does not answer at \(folder)/\(SocketName.coreControl); see: pmctl status")
     return ExitCode.noAnswer
   }
 
-  private static func refused(_ answer: HTTPConversation.Answer, key: String? = nil) -> Int32 {
+  static func refused(_ answer: HTTPConversation.Answer, key: String? = nil) -> Int32 {
     let error = answer.document["error"]
     if answer.status == 404, let key {
       Terminal.error("Error: Key ID '\(key)' not found.")
@@ -210,7 +178,7 @@ extension Command {
     return ExitCode.failed
   }
 
-  private static func wrong(_ error: UsageError) -> Int32 {
+  static func wrong(_ error: UsageError) -> Int32 {
     Terminal.error("pmctl: \(error.text)")
     return ExitCode.usage
   }

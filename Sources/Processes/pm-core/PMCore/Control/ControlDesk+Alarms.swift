@@ -16,11 +16,13 @@ extension ControlDesk {
       return reply(.error(404, "alarm_not_found", "There is no such alarm."))
     }
     perform(reply) { () throws(KeyRefusal) in
-      Outcome(
-        changes: [
-          .putAlarm(alarm), caller.audit("acknowledge", "alarm \(row)", confirmation.reason),
-        ],
-        apply: { alarms.put(alarm) }, answer: { .ok(alarm.entry.json) })
+      let before = alarms.alarms.first { $0.row == row }
+      let audit = caller.audit(
+        "acknowledge", "alarm \(row)", confirmation.reason, before: before?.entry.json,
+        after: alarm.entry.json)
+      return Outcome(
+        changes: [.putAlarm(alarm), audit], apply: { alarms.put(alarm) },
+        answer: { .ok(alarm.entry.json) })
     }
   }
 }

@@ -108,7 +108,7 @@ final class ControlDesk {
 
     func audit(
       _ action: String, _ target: String?, _ reason: String?, _ changes: JSONValue? = nil,
-      before: JSONValue?, after: JSONValue?
+      before: JSONValue? = nil, after: JSONValue? = nil
     ) -> LedgerChange {
       let entry = AuditEntry(
         at: time, actor: role.rawValue, uid: uid, action: action, target: target, reason: reason,
