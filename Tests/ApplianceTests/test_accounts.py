@@ -257,6 +257,53 @@ def test_the_old_secret_closes_by_itself(appliance, key):
     assert own(appliance, key).status == 401
 
 
+# pmctl
+
+def test_command_line(appliance):
+    def keys(*words, code=0):
+        done = appliance.pmctl("keys", *words)
+        assert done.returncode == code, done.stdout + done.stderr
+        return done.stdout
+
+    made = json.loads(keys(
+        "create", "--description", "search", "--owner", "Ada", "--tags", "team:x, y",
+        "--allowed-models", MODEL, "--allowed-endpoints", "chat,embeddings", "--allowed-networks",
+        "127.0.0.0/8", "--prompt-cache", "off", "--rate-limit", "50", "--tokens-per-minute", "60",
+        "--concurrent-requests", "7", "--day-budget-eur", "0.5", "--month-budget-eur", "8",
+        "--budget-warning-percent", "90", "--expires-days", "9", "--reason", "a test", "--json"))
+    number = made["key_id"]
+    expected = {
+        "description": "search", "owner": "Ada", "tags": ["team:x", "y"], "allowed_models": [MODEL],
+        "allowed_endpoints": ["chat", "embeddings"], "allowed_networks": ["127.0.0.0/8"],
+        "prompt_cache": False, "rate_limit": 50, "tokens_per_minute": 60, "concurrent_requests": 7,
+        "day_budget_nano_euro": 500_000_000, "month_budget_eur": "8.00",
+        "budget_warning_percent": 90}
+    assert {name: made[name] for name in expected} == expected
+    shown = keys("show", number)
+    for line in ("Owner: Ada", "Tags: team:x, y", "Allowed endpoints: chat, embeddings",
+                 "Prompt cache: off", "Day budget eur: 0.50", "Concurrent requests: 7"):
+        assert line in shown.splitlines()
+    assert number in keys("list", "--tag", "y") and number in keys("list", "--owner", "Ada")
+    assert number not in keys("list", "--tag", "z") + keys("list", "--owner", "Eve")
+    changed = json.loads(keys(
+        "change", number, "--allowed-models", "all", "--allowed-networks", "none", "--tags", "",
+        "--day-budget-eur", "none", "--expires-at", "none", "--json"))
+    assert changed["allowed_models"] is changed["day_budget_eur"] is changed["expires_at"] is None
+    assert changed["allowed_networks"] == changed["tags"] == [] and changed["owner"] == "Ada"
+    rotated = keys("rotate", number, "--overlap-seconds", "60")
+    assert "New API Key: pm_" in rotated and "Old secret: works until" in keys("show", number)
+    assert "still works" in appliance.pmctl("keys", "rotate", number, "--overlap-hours", "1").stderr
+    keys("rotate", number)
+    assert "Old secret" not in keys("show", number)
+    audit = appliance.control("GET", "/audit?limit=20")["audit"]
+    mine = [entry for entry in audit if entry["target"] == number]
+    assert [entry["action"] for entry in mine] == ["rotate", "rotate", "change", "create"]
+    assert mine[-1]["reason"] == "a test" and mine[-1]["changes"]["tags"] == ["team:x", "y"]
+    for wrong in (["--tags", ","], ["--allowed-networks", "10.0.0.0/33"], ["--prompt-cache", "x"],
+                  ["--day-budget-eur", "-1"], ["--budget-warning-percent", "101"]):
+        keys("change", number, *wrong, code=2)
+
+
 # Whatever clients send
 
 def core_bytes(appliance):

@@ -148,6 +148,23 @@ def test_a_key_lives_from_making_to_deleting(appliance, browser):
     assert browser.send(f"{path}/enable").status == 404
 
 
+def test_a_key_is_made_and_changed_with_all_its_terms(appliance, browser):
+    key = make_key(browser, owner="Ada <b>", tags="a, b", allowed_endpoints="chat",
+                   day_budget_eur="2.50")
+    page = f"/admin/keys/{key.id}"
+    shown = browser.get(page).body
+    assert b'value="Ada &lt;b&gt;"' in shown and b'value="a, b"' in shown
+    assert appliance.ask("POST", "/v1/embeddings", {"model": "x", "input": "y"}, key).status == 403
+    changed = browser.send(f"{page}/change", page, allowed_endpoints="embeddings", tags="")
+    assert location(changed) == page and appliance.chat(key).status == 403
+    entry = appliance.control("GET", f"/keys/{key.id}")
+    assert entry["tags"] == [] and entry["day_budget_eur"] == "2.50"
+    refused = browser.send(f"{page}/change", page, owner="Eve", allowed_networks="home")
+    assert refused.status == 422 and b'class="fault"' in refused.body
+    assert appliance.control("GET", f"/keys/{key.id}") == entry
+    assert browser.send("/admin/keys/none/change", page, owner="Eve").status == 404
+
+
 def test_a_new_key_is_nowhere_in_plain(appliance, browser):
     key = make_key(browser, description="canary")
     folder = appliance.folder

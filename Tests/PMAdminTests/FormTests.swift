@@ -1,7 +1,12 @@
+import PMSystem
 import PMWire
 import Testing
 
 @testable import PMAdmin
+
+private func wishForm(_ form: Form) -> KeyForm<CoreControl.NewKey> {
+  KeyForm(form, KeyField.ofNewKey)
+}
 
 @Suite struct FormTests {
   @Test func fieldsAreDecoded() throws {
@@ -49,26 +54,71 @@ import Testing
     ("99999999999999999999", "rate_limit"),
   ])
   func numbersOutOfRangeAreRefusedBesideTheirField(_ text: String, _ name: String) throws {
-    let form = KeyWishForm(try Form("\(name)=\(text)".utf8))
-    #expect(form.wish == nil)
-    #expect(form.faults.keys.map(\.rawValue) == [name])
+    let form = wishForm(try Form("\(name)=\(text)".utf8))
+    #expect(form.request == nil)
+    #expect(form.faults.keys.map(\.name) == [name])
   }
 
   @Test func numbersAtTheLimitsAreTaken() throws {
-    let low = KeyWishForm(try Form("expires_days=1&rate_limit=1".utf8))
-    #expect(low.wish?.expiresDays == 1 && low.wish?.limits[.requests] == .set(1))
-    let high = KeyWishForm(try Form("expires_days=36500&rate_limit=1000000000".utf8))
-    #expect(high.wish?.expiresDays == 36_500 && high.wish?.limits[.requests] == .set(1_000_000_000))
-    let empty = KeyWishForm(try Form("expires_days=&rate_limit=+".utf8))
-    #expect(empty.wish != nil && empty.wish?.expiresDays == nil)
-    #expect(empty.wish?.limits[.requests] == .keep)
+    let low = wishForm(try Form("expires_days=1&rate_limit=1".utf8))
+    #expect(low.request?.expiresDays == 1 && low.request?.limits[.requests] == .set(1))
+    let high = wishForm(try Form("expires_days=36500&rate_limit=1000000000".utf8))
+    #expect(high.request?.expiresDays == 36_500)
+    #expect(high.request?.limits[.requests] == .set(1_000_000_000))
+    let empty = wishForm(try Form("expires_days=&rate_limit=+".utf8))
+    #expect(empty.request != nil && empty.request?.expiresDays == nil)
+    #expect(empty.request?.limits[.requests] == .clear)
   }
 
   @Test func descriptionsHaveALimit() throws {
-    let fits = KeyWishForm(try Form("description=\(String(repeating: "d", count: 256))".utf8))
-    #expect(fits.wish != nil)
-    let long = KeyWishForm(try Form("description=\(String(repeating: "d", count: 257))".utf8))
+    let fits = wishForm(try Form("description=\(String(repeating: "d", count: 256))".utf8))
+    #expect(fits.request != nil)
+    let long = wishForm(try Form("description=\(String(repeating: "d", count: 257))".utf8))
     #expect(long.faults.keys.contains(.description))
+  }
+
+  @Test func termsOfAKeyAreTypedAsText() throws {
+    let typed = wishForm(
+      try Form(
+        """
+        owner=Ada&tags=a,+b&allowed_models=all&allowed_endpoints=chat,embeddings&allowed_networks=\
+        none&prompt_cache=off&day_budget_eur=2.50&month_budget_eur=none&tokens_per_minute=
+        """.utf8))
+    let wish = try #require(typed.request)
+    let policy = wish.policy.applied(to: KeyPolicy())
+    #expect(policy.owner == "Ada" && policy.tags == ["a", "b"] && !policy.usesPromptCache)
+    #expect(policy.models == nil && policy.networks == [])
+    #expect(policy.routes == RouteSet([Route.chat, .embeddings]))
+    var limits = KeyLimits()
+    limits.dayBudget = 2_500_000_000
+    #expect(wish.limits.applied(to: KeyLimits()) == limits)
+    // Each wrong field is told, not the first alone.
+    let wrong = wishForm(
+      try Form("allowed_endpoints=images&allowed_networks=home&prompt_cache=maybe&owner=x".utf8))
+    #expect(
+      Set(wrong.faults.keys)
+        == [.term(.endpoints), .term(.networks), .term(.promptCache)])
+    #expect(wrong.request == nil && wrong.typed[.term(.owner)] == "x")
+  }
+
+  @Test func aFormShowsWhatItWouldTake() throws {
+    var limits = KeyLimits()
+    (limits.requests, limits.monthBudget) = (9, 1)
+    var policy = KeyPolicy()
+    (policy.tags, policy.models, policy.usesPromptCache) = (["a", "b"], [], false)
+    let key = CoreControl.KeyEntry(
+      id: "key_1", description: "d", status: .enabled, isEnabled: true,
+      createdAt: WallTime(seconds: 1), expiresAt: WallTime(seconds: 1_900_000_000),
+      limits: limits, policy: policy, revokedAt: nil, rotatedFrom: nil, rotatedTo: nil,
+      source: "store", isWeak: false, lastUsed: nil)
+    let shown = KeyForm<CoreControl.KeyChange>(showing: key, KeyField.ofChange)
+    let sent = shown.typed.map { "\($0.key.name)=\($0.value)" }.joined(separator: "&")
+    let read = KeyForm<CoreControl.KeyChange>(try Form(sent.utf8), KeyField.ofChange)
+    let change = try #require(read.request)
+    #expect(change.limits.applied(to: KeyLimits()) == limits)
+    #expect(change.policy.applied(to: KeyPolicy()) == policy)
+    #expect(change.expiresAt == .set(WallTime(seconds: 1_900_000_000)))
+    #expect(change.description == "d")
   }
 
   @Test func limitsAreSavedTogetherOrNotAtAll() throws {

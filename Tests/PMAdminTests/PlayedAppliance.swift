@@ -66,8 +66,13 @@ final class PlayedAppliance: Appliance {
     try change(id) { _ in }
     try act { $0.keys.removeAll { $0.id == id.text } }
   }
-  func setRateLimit(of id: KeyID, to limit: Int64?) throws(ControlError) {
-    try change(id) { $0.limits.requests = limit.map { Int($0) } }
+  func changeKey(_ id: KeyID, _ change: CoreControl.KeyChange) throws(ControlError) {
+    try self.change(id) { key in
+      if let description = change.description { key.description = description }
+      key.limits = change.limits.applied(to: key.limits)
+      key.policy = change.policy.applied(to: key.policy)
+      key.expiresAt = change.expiresAt.applied(to: key.expiresAt)
+    }
   }
   func limits() throws(ControlError) -> CoreControl.LimitSettings { try act { $0.limits } }
   func setLimits(_ limits: CoreControl.LimitSettings) throws(ControlError) {

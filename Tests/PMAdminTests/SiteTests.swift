@@ -203,6 +203,27 @@ import Testing
     #expect(browser.get("/admin").body.contains("There are no API keys yet."))
   }
 
+  @Test func aKeyHasAPageThatChangesIt() throws {
+    let stage = try Stage()
+    var browser = Browser(stage)
+    _ = try browser.signIn()
+    _ = try browser.send("/admin/keys/generate", "owner=Ada%3Cb&tags=a&allowed_models=m1,m2")
+    func key() throws -> CoreControl.KeyEntry? { try stage.appliance.keys().first }
+    let page = browser.get("/admin/keys/key_0").body
+    #expect(page.contains("value=\"Ada&lt;b\"") && page.contains("value=\"m1, m2\""))
+    let path = "/admin/keys/key_0/change"
+    #expect(
+      try browser.send(path, "allowed_models=&day_budget_eur=1.25").location
+        == "/admin/keys/key_0")
+    #expect(try key()?.policy.models == nil && key()?.limits.dayBudget == 1_250_000_000)
+    #expect(try key()?.policy.owner == "Ada<b")
+    let refused = try browser.send(path, "owner=Eve&allowed_networks=10.0.0.0/40")
+    #expect(refused.status == .unprocessable && refused.body.contains("10.0.0.0/40"))
+    #expect(refused.body.contains("class=\"fault\""))
+    #expect(try key()?.policy.owner == "Ada<b")
+    #expect(browser.get("/admin/keys/key_9").status == .notFound)
+  }
+
   @Test func whatIsNotThereIsNotFound() throws {
     var browser = Browser(try Stage())
     _ = try browser.signIn()

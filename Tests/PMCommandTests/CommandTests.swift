@@ -31,6 +31,12 @@ import Testing
     ["keys", "create", "-e", "0"], ["keys", "create", "-r", "x"], ["usage", "--period", "decade"],
     ["usage", "--by", "hour"], ["usage", "--by", "day,"], ["usage", "--format", "xml"],
     ["usage", "--start", "2026-11-01"], ["usage", "--start", "x", "--end", "2026-11-01"],
+    ["keys", "change"], ["keys", "change", "a", "--allowed-networks", "10.0.0.0/33"],
+    ["keys", "change", "a", "--allowed-endpoints", "images"],
+    ["keys", "create", "--day-budget-eur", "1,50"], ["keys", "create", "--prompt-cache", "maybe"],
+    ["keys", "create", "--expires-at", "2030-01-01"], ["keys", "rotate", "a", "--overlap", "1"],
+    ["keys", "rotate", "a", "--overlap-hours", "1", "--overlap-seconds", "1"],
+    ["keys", "rotate", "a", "--overlap-hours", "-1"],
   ])
   func wrongWordsExitWith2(_ words: [String]) {
     #expect(PMCommand.run(["pmctl"] + words) == ExitCode.usage)
@@ -74,6 +80,30 @@ import Testing
     #expect(!KeyView(key).text.contains("secret"))
     #expect(KeyView(key).text.contains("Status: ENABLED\n"))
     #expect(KeyView(key).rotated.contains("New API Key: pm_a1_secret"))
+  }
+
+  /// Every member that can be set can be set here, under its own name.
+  @Test(arguments: KeyTerm.allCases)
+  func everyTermIsAnOption(_ term: KeyTerm) throws {
+    for name in ["keys create", "keys generate", "keys change"] {
+      let command = try command(name)
+      #expect(command.options[term.option] == term.form)
+      #expect(Help.page(command).contains("\(term.option) \(term.form)"))
+    }
+  }
+
+  @Test func theDetailsOfAKeyAreShown() {
+    let key: JSONValue = [
+      "key_id": "a1", "status": "enabled", "tags": ["x", "y"], "owner": "", "prompt_cache": false,
+      "allowed_models": .null, "allowed_networks": [], "day_budget_eur": "2.50",
+      "tokens_per_minute": 7, "secrets": [["closes_at": .null], ["closes_at": 1_700_000_000]],
+    ]
+    let lines = KeyView(key).details.split(separator: "\n")
+    for line in [
+      "Tags: x, y", "Allowed networks: none", "Day budget eur: 2.50", "Tokens per minute: 7",
+      "Prompt cache: off", "Old secret: works until 2023-11-14T22:13:20Z",
+    ] { #expect(lines.contains(Substring(line)), "\(line)") }
+    #expect(!lines.contains { $0.hasPrefix("Allowed models") || $0.hasPrefix("Owner") })
   }
 
   @Test func usageIsATable() {
@@ -123,6 +153,7 @@ import Testing
     let script = try #require(Completion.script(for: shell))
     for command in Command.all {
       for word in command.name.split(separator: " ") { #expect(script.contains(word)) }
+      for option in command.options.keys { #expect(script.contains(option), "\(option)") }
     }
   }
 

@@ -6,9 +6,9 @@ enum AdminLimits {
   /// Requests being answered at once, one thread each. Above the five sign-in attempts that one
   /// address may have in flight, so that they cannot hold everybody.
   static let answersInFlightMax = 8
-  /// A form of ours has at most seven short fields.
-  static let bodyBytesMax = 16 << 10
-  /// A description of 256 characters, escaped byte by byte, and some.
+  /// The form of a key, with every list as long as it may be and escaped byte by byte.
+  static let bodyBytesMax = 64 << 10
+  /// Twice as many as the form of a key has.
   static let formFieldsMax = 32
   /// From the first byte of a request to its last.
   static let requestSecondsMax: UInt64 = 10

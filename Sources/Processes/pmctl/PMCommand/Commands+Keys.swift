@@ -8,11 +8,8 @@ internal import PMWire
 extension Command {
   static let coreCommands: [Command] = keyCommands + [usageCommand]
 
-  private static let creationOptions = [
-    "--description": "TEXT", "--expires-days": "N", "--rate-limit": "N",
-  ]
   private static let creationAliases = [
-    "-d": "--description", "-e": "--expires-days", "-r": "--rate-limit",
+    "-d": "--description", "-e": "--expires-days", "-r": KeyTerm.limit(.requests).option,
   ]
 
   private static var keyCommands: [Command] {
@@ -20,8 +17,19 @@ extension Command {
       creation("keys create", "Make a key and print its secret, once."),
       creation("keys generate", "The same, by the name of the predecessor's key tool."),
       Command(
-        name: "keys list", summary: "List all keys, without secrets.", form: "[--json]",
-        flags: ["--json"], examples: ["pmctl keys list"], run: listKeys),
+        name: "keys change", summary: "Change members of a key; those not named stay.",
+        form: "ID [OPTIONS] [--json]", operands: ["ID"], flags: ["--json"],
+        options: termOptions.merging(["--description": "TEXT", "--expires-at": "TIME"]) { $1 },
+        aliases: ["-d": "--description", "-r": KeyTerm.limit(.requests).option],
+        examples: [
+          "pmctl keys change n8n-1 --day-budget-eur 2.50 --allowed-models gpt-oss-120b",
+          "pmctl keys change n8n-1 --day-budget-eur none --allowed-models all",
+        ], run: changeKey),
+      Command(
+        name: "keys list", summary: "List all keys, without secrets.",
+        form: "[--owner TEXT] [--tag TEXT] [--json]", flags: ["--json"],
+        options: ["--owner": "TEXT", "--tag": "TEXT"],
+        examples: ["pmctl keys list", "pmctl keys list --tag search"], run: listKeys),
       onKey("keys show", "Show one key.", { .showKey($0) }) { $0.details },
       onKey("keys revoke", "Disable a key at once; enable lifts it.", { .revokeKey($0) }) {
         "Key \($0.id) has been revoked."
@@ -38,10 +46,14 @@ extension Command {
       },
       Command(
         name: "keys rotate", summary: "Give a key a new secret; its id and history stay.",
-        form: "ID [-e, --expires-days N] [--overlap HOURS] [--json]", operands: ["ID"],
-        flags: ["--json"], options: ["--expires-days": "N", "--overlap": "HOURS"],
+        form: "ID [-e, --expires-days N] [--overlap-hours N] [OPTIONS] [--json]",
+        operands: ["ID"], flags: ["--json"],
+        options: [
+          "--expires-days": "N", "--overlap-hours": "N", "--overlap-seconds": "N",
+          "--reason": "TEXT",
+        ],
         aliases: ["-e": "--expires-days"],
-        examples: ["pmctl keys rotate n8n-1 --overlap 24"], run: rotateKey),
+        examples: ["pmctl keys rotate n8n-1 --overlap-hours 24"], run: rotateKey),
       Command(
         name: "keys import", summary: "Take over keys from an api_keys.json of the predecessor.",
         form: "FILE [--dry-run] [--skip-refused] [--json]", operands: ["FILE"],
@@ -53,9 +65,19 @@ extension Command {
   private static func creation(_ name: String, _ summary: String) -> Command {
     Command(
       name: name, summary: summary,
-      form: "[-d, --description TEXT] [-e, --expires-days N] [-r, --rate-limit N] [--json]",
-      flags: ["--json"], options: creationOptions, aliases: creationAliases,
-      examples: ["pmctl \(name) -d \"n8n\" -e 365 -r 60"], run: createKey)
+      form: "[-d, --description TEXT] [-e, --expires-days N] [-r, --rate-limit N] [OPTIONS]",
+      flags: ["--json"],
+      options: termOptions.merging(["--description": "TEXT", "--expires-days": "N"]) { $1 },
+      aliases: creationAliases,
+      examples: [
+        "pmctl \(name) -d \"n8n\" -e 365 -r 60",
+        "pmctl \(name) --owner Ada --tags search,test --allowed-networks 10.0.0.0/8",
+      ], run: createKey)
+  }
+
+  private static var termOptions: [String: String] {
+    Dictionary(uniqueKeysWithValues: KeyTerm.allCases.map { ($0.option, $0.form) })
+      .merging(["--reason": "TEXT"]) { $1 }
   }
 
   private static func onKey(
@@ -74,11 +96,24 @@ extension Command {
 
   @Sendable private static func createKey(_ input: CommandInput) -> Int32 {
     do throws(UsageError) {
-      var new = CoreControl.NewKey()
-      new.description = input["--description"] ?? ""
-      new.expiresDays = try input.count("--expires-days")
-      if let limit = try input.count("--rate-limit") { new.limits[.requests] = .set(limit) }
+      var members = input.terms
+      members["description"] = input["--description"].map { .string($0) }
+      members["expires_days"] = try input.count("--expires-days")
+      let new = try CoreControl.NewKey.read(members, of: input)
       return perform(input, .createKey, body: new.json) { KeyView($0).created }
+    } catch {
+      return wrong(error)
+    }
+  }
+
+  @Sendable private static func changeKey(_ input: CommandInput) -> Int32 {
+    do throws(UsageError) {
+      var members = input.terms
+      members["description"] = input["--description"].map { .string($0) }
+      members["expires_at"] = input["--expires-at"].map { $0 == "none" ? .null : .string($0) }
+      let change = try CoreControl.KeyChange.read(members, of: input)
+      let id = input.operands[0]
+      return perform(input, .changeKey(id), key: id, body: change.json) { KeyView($0).details }
     } catch {
       return wrong(error)
     }
@@ -86,9 +121,12 @@ extension Command {
 
   @Sendable private static func rotateKey(_ input: CommandInput) -> Int32 {
     do throws(UsageError) {
-      var rotation = CoreControl.Rotation()
-      rotation.expiresDays = try input.count("--expires-days")
-      rotation.overlapSeconds = (try input.count("--overlap") ?? 0) * 3600
+      var members = JSONObject()
+      members["expires_days"] = try input.count("--expires-days")
+      members["overlap_hours"] = try input.count("--overlap-hours", from: 0)
+      members["overlap_seconds"] = try input.count("--overlap-seconds", from: 0)
+      members["reason"] = input["--reason"].map { .string($0) }
+      let rotation = try CoreControl.Rotation.read(members, of: input)
       let id = input.operands[0]
       return perform(input, .rotateKey(id), key: id, body: rotation.json) { KeyView($0).rotated }
     } catch {
@@ -97,7 +135,7 @@ extension Command {
   }
 
   @Sendable private static func listKeys(_ input: CommandInput) -> Int32 {
-    perform(input, .listKeys) { answer in
+    perform(input, .listKeys, narrow: { input.matching($0) }) { answer in
       let keys = answer["keys"]?.array ?? []
       if keys.isEmpty { return "No API keys configured." }
       let texts = keys.map { KeyView($0).text } + ["Total: \(keys.count) keys"]
@@ -149,14 +187,15 @@ extension Command {
 
   static func perform(
     _ input: CommandInput, _ act: CoreControl.Act, key: String? = nil, query: String = "",
-    body: JSONValue? = nil, _ text: (JSONValue) -> String
+    body: JSONValue? = nil, narrow: (JSONValue) -> JSONValue = { $0 },
+    _ text: (JSONValue) -> String
   ) -> Int32 {
     if let key, KeyID(key) == nil { return wrong(.badValue("ID", key)) }
     guard let answer = CoreClient(input).ask(act, query: query, body: body?.utf8 ?? []) else {
       return noCore(input)
     }
     guard answer.isGood else { return refused(answer, key: key) }
-    let document = answer.document
+    let document = narrow(answer.document)
     Terminal.line(input.has("--json") ? document.text : text(document))
     return ExitCode.done
   }
@@ -184,13 +223,49 @@ extension Command {
   }
 }
 
-extension CommandInput {
-  /// A number from 1; nil if the option is absent.
-  fileprivate func count(_ option: String) throws(UsageError) -> Int64? {
-    guard let text = self[option] else { return nil }
-    guard let number = Int64(text), number >= (option == "--overlap" ? 0 : 1) else {
-      throw .badValue(option, text)
+extension KeyTerm {
+  /// The member's name with dashes.
+  var option: String { "--" + name.replacing("_", with: "-") }
+}
+
+extension CoreControl.Body {
+  /// What was typed, judged by the rules of core before core is asked.
+  fileprivate static func read(
+    _ members: JSONObject, of input: CommandInput
+  ) throws(UsageError) -> Self {
+    do throws(CoreControl.Fault) {
+      return try Self(body: JSONValue.object(members).utf8)
+    } catch {
+      let option = "--" + error.member.replacing("_", with: "-")
+      throw .badValue(option, input[option] ?? "")
     }
-    return number
+  }
+}
+
+extension CommandInput {
+  /// The terms of a key that were named, and the reason.
+  fileprivate var terms: JSONObject {
+    var members = JSONObject()
+    for term in KeyTerm.allCases { members[term.name] = self[term.option].map(term.json) }
+    members["reason"] = self["--reason"].map { .string($0) }
+    return members
+  }
+
+  /// The keys of a listing that were asked for.
+  fileprivate func matching(_ listing: JSONValue) -> JSONValue {
+    let keys = (listing["keys"]?.array ?? []).filter { key in
+      (self["--owner"].map { key["owner"] == .string($0) } ?? true)
+        && (self["--tag"].map { key["tags"]?.array?.contains(.string($0)) == true } ?? true)
+    }
+    return ["keys": .array(keys)]
+  }
+
+  /// A number; nil if the option is absent.
+  fileprivate func count(
+    _ option: String, from least: Int64 = 1
+  ) throws(UsageError) -> JSONValue? {
+    guard let text = self[option] else { return nil }
+    guard let number = Int64(text), number >= least else { throw .badValue(option, text) }
+    return .integer(number)
   }
 }

@@ -44,6 +44,15 @@ struct KeyView {
   /// Everything that is known of it.
   var details: String {
     var lines = [text, "Source: \(key["source"]?.string ?? "?")"]
+    for term in KeyTerm.allCases where term != .limit(.requests) {
+      let value = term.text(in: key)
+      if !value.isEmpty { lines.append("\(term.label): \(value)") }
+    }
+    for secret in key["secrets"]?.array ?? [] {
+      if let end = secret["closes_at"].flatMap({ WallTime(json: $0) }) {
+        lines.append("Old secret: works until \(end.civil.rfc3339)")
+      }
+    }
     if let day = key["last_used"]?.string { lines.append("Last used: \(day)") }
     if let revoked = time("revoked_at") { lines.append("Revoked: \(revoked)") }
     if key["weak"]?.boolean == true { lines.append("Weak: its secret is short; rotate it") }

@@ -102,7 +102,7 @@ extension CoreControl {
   }
 
   /// Body of `createKey`.
-  public struct NewKey: Equatable, Sendable {
+  public struct NewKey: Body, Equatable {
     public var description = ""
     public var expiresDays: Int64?
     public var limits = KeyLimits.Change()
@@ -133,7 +133,7 @@ extension CoreControl {
   }
 
   /// Body of `changeKey`; absent members stay as they are.
-  public struct KeyChange: Equatable, Sendable {
+  public struct KeyChange: Body, Equatable {
     public var description: String?
     public var limits = KeyLimits.Change()
     public var policy = KeyPolicy.Change()
@@ -162,7 +162,7 @@ extension CoreControl {
   }
 
   /// Body of `rotateKey`.
-  public struct Rotation: Equatable, Sendable {
+  public struct Rotation: Body, Equatable {
     /// Nil: the key gets as much life again as it was made with.
     public var expiresDays: Int64?
     /// How long the old secret goes on working: `overlap_seconds` of a body, or `overlap_hours`.

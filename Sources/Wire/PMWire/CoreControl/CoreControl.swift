@@ -1,4 +1,4 @@
-internal import PMJSON
+public import PMJSON
 internal import PMSystem
 
 /// What pm-admin and the command line say to core on `core-control.sock`: HTTP/1.1 with JSON
@@ -136,6 +136,12 @@ public enum CoreControl {
       case .notJSON: return "\(name) is not valid JSON."
       }
     }
+  }
+
+  /// A body that says which of its members it does not take.
+  public protocol Body: Sendable {
+    init(body: [UInt8]) throws(Fault)
+    var json: JSONValue { get }
   }
 
   /// Ranges of what people enter.

@@ -7,8 +7,7 @@ protocol Appliance: Sendable {
   func revokeKey(_ id: KeyID) throws(ControlError)
   func enableKey(_ id: KeyID) throws(ControlError)
   func deleteKey(_ id: KeyID) throws(ControlError)
-  /// Nil takes the key's own limit away.
-  func setRateLimit(of id: KeyID, to limit: Int64?) throws(ControlError)
+  func changeKey(_ id: KeyID, _ change: CoreControl.KeyChange) throws(ControlError)
   func limits() throws(ControlError) -> CoreControl.LimitSettings
   func setLimits(_ limits: CoreControl.LimitSettings) throws(ControlError)
   func usage(_ period: Period) throws(ControlError) -> Usage

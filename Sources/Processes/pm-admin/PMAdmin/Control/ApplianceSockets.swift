@@ -25,9 +25,7 @@ struct ApplianceSockets: Appliance {
   func enableKey(_ id: KeyID) throws(ControlError) { _ = try core.ask(.enableKey(id.text)) }
   func deleteKey(_ id: KeyID) throws(ControlError) { _ = try core.ask(.deleteKey(id.text)) }
 
-  func setRateLimit(of id: KeyID, to limit: Int64?) throws(ControlError) {
-    var change = CoreControl.KeyChange()
-    change.limits[.requests] = limit.map { .set($0) } ?? .clear
+  func changeKey(_ id: KeyID, _ change: CoreControl.KeyChange) throws(ControlError) {
     _ = try core.ask(.changeKey(id.text), change.json)
   }
 

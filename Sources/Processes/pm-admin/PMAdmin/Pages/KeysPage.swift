@@ -9,18 +9,11 @@ struct KeysPage {
   var windowSeconds: Int64?
   /// A key that was just made.
   var issued: IssuedKey?
-  /// What was typed, when it could not be taken, and why.
-  var refused: Refusal?
+  /// What was typed, when it could not be taken.
+  var form = KeyForm<CoreControl.NewKey>(showing: nil, KeyField.ofNewKey)
   var baseURL: String
   /// A fresh token for each form.
   var token: () -> String
-
-  struct Refusal {
-    var description = ""
-    var days = ""
-    var rateLimit = ""
-    var faults: [KeyWishForm.Field: String] = [:]
-  }
 
   private var pageCount: Int {
     max(1, (keys.count + AdminLimits.keysPerPage - 1) / AdminLimits.keysPerPage)
@@ -52,28 +45,17 @@ struct KeysPage {
   }
 
   private var generateForm: HTML {
-    let refused = refused ?? Refusal()
-    return """
-      <section>
-      <h2>Generate API Key</h2>
-      <form method="post" action="/admin/keys/generate">
-      \(Piece.token(token()))
-      <label for="description">Label</label>
-      <input id="description" name="description" \
-      maxlength="\(CoreControl.descriptionCharactersMax)" value="\(refused.description)">
-      \(Piece.fault(refused.faults[.description]))
-      <label for="expires_days">TTL (days)</label>
-      <input id="expires_days" name="expires_days" inputmode="numeric" placeholder="never" \
-      value="\(refused.days)">
-      \(Piece.fault(refused.faults[.days]))
-      <label for="rate_limit">Rate limit</label>
-      <input id="rate_limit" name="rate_limit" inputmode="numeric" placeholder="none" \
-      value="\(refused.rateLimit)">
-      \(Piece.fault(refused.faults[.rateLimit]))
-      <button type="submit">Generate</button>
-      </form>
-      </section>
-      """
+    """
+    <section>
+    <h2>Generate API Key</h2>
+    <form method="post" action="/admin/keys/generate">
+    \(Piece.token(token()))
+    \(form.inputs([.description, .days, .term(.limit(.requests))]))
+    \(form.furtherInputs)
+    <button type="submit">Generate</button>
+    </form>
+    </section>
+    """
   }
 
   private var table: HTML {
@@ -108,7 +90,7 @@ struct KeysPage {
   private func row(_ key: CoreControl.KeyEntry) -> HTML {
     """
     <tr>
-    <td><code class="id">\(key.id)</code></td>
+    <td><a href="/admin/keys/\(key.id)"><code class="id">\(key.id)</code></a></td>
     <td>\(key.description)</td>
     <td><span class="state \(key.status.rawValue)">\(key.status.label)</span></td>
     <td>\(rateLimitForms(key))</td>

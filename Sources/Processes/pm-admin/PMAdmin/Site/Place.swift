@@ -6,10 +6,11 @@ internal import PMWire
 enum Place: Equatable {
   case keys, settings, usage, attestation, documentation
   case generate, saveLimits
+  case keyPage(KeyID)
   case key(KeyID, KeyAct)
 
   enum KeyAct: String {
-    case revoke, enable, delete
+    case revoke, enable, delete, change
     case rateLimit = "rate-limit"
   }
 
@@ -25,16 +26,21 @@ enum Place: Equatable {
     case "/admin/settings/rate-limits": self = .saveLimits
     default:
       let parts = path.split(separator: "/", omittingEmptySubsequences: false)
-      guard parts.count == 5, parts[0].isEmpty, parts[1] == "admin", parts[2] == "keys",
-        let id = KeyID(parts[3]), let act = KeyAct(rawValue: String(parts[4]))
+      guard (4...5).contains(parts.count), parts[0].isEmpty, parts[1] == "admin",
+        parts[2] == "keys", let id = KeyID(parts[3])
       else { return nil }
+      guard parts.count == 5 else {
+        self = .keyPage(id)
+        return
+      }
+      guard let act = KeyAct(rawValue: String(parts[4])) else { return nil }
       self = .key(id, act)
     }
   }
 
   var changesSomething: Bool {
     switch self {
-    case .keys, .settings, .usage, .attestation, .documentation: false
+    case .keys, .settings, .usage, .attestation, .documentation, .keyPage: false
     case .generate, .saveLimits, .key: true
     }
   }

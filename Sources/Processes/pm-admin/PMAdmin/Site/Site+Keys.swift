@@ -26,12 +26,10 @@ extension Site {
   }
 
   func generateKey(_ request: Request, _ session: SignedIn) throws(ControlError) -> Response {
-    let typed = KeyWishForm(request.form)
-    guard let wish = typed.wish else {
+    let form = KeyForm<CoreControl.NewKey>(request.form, KeyField.ofNewKey)
+    guard let wish = form.request else {
       var page = try filledPage(request, session)
-      page.refused = KeysPage.Refusal(
-        description: typed.typed[.description] ?? "", days: typed.typed[.days] ?? "",
-        rateLimit: typed.typed[.rateLimit] ?? "", faults: typed.faults)
+      page.form = form
       return .page(layout.page(Tab.keys.rawValue, tab: .keys, page.content), .unprocessable)
     }
     let issued = try appliance.makeKey(wish)
@@ -42,23 +40,43 @@ extension Site {
     return .redirect("/admin?show_key=\(issued.id.text)")
   }
 
+  func keyPage(
+    _ id: KeyID, _ session: SignedIn, _ form: KeyForm<CoreControl.KeyChange>? = nil
+  ) throws(ControlError) -> Response {
+    guard let key = try appliance.keys().first(where: { $0.id == id.text }) else {
+      throw .unknownKey
+    }
+    let page = KeyPage(
+      key: key, form: form ?? KeyForm(showing: key, KeyField.ofChange),
+      token: { self.token(for: session.binding) })
+    return .page(
+      layout.page("Key \(id.text)", tab: .keys, page.content), form == nil ? .ok : .unprocessable)
+  }
+
   func change(
-    _ id: KeyID, _ act: Place.KeyAct, _ request: Request
+    _ id: KeyID, _ act: Place.KeyAct, _ request: Request, _ session: SignedIn
   ) throws(ControlError) -> Response {
     switch act {
     case .revoke: try appliance.revokeKey(id)
     case .enable: try appliance.enableKey(id)
     case .delete: try appliance.deleteKey(id)
+    case .change:
+      let form = KeyForm<CoreControl.KeyChange>(request.form, KeyField.ofChange)
+      guard let change = form.request else { return try keyPage(id, session, form) }
+      try appliance.changeKey(id, change)
+      return .redirect("/admin/keys/\(id.text)")
     case .rateLimit:
       let text = request.form.text("rate_limit") ?? ""
+      var change = CoreControl.KeyChange()
       if request.form.bytes("clear") != nil {
-        try appliance.setRateLimit(of: id, to: nil)
+        change.limits[.requests] = .clear
       } else if let limit = WholeNumber.read(text, in: RequestWindow.requestsRange) {
-        try appliance.setRateLimit(of: id, to: limit)
+        change.limits[.requests] = .set(limit)
       } else {
         let sentence = "Rate limit: \(WholeNumber.demand(RequestWindow.requestsRange))"
         return .page(layout.notice("Nothing was changed", sentence), .unprocessable)
       }
+      try appliance.changeKey(id, change)
     }
     return .redirect("/admin")
   }

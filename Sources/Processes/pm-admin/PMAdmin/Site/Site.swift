@@ -93,7 +93,8 @@ final class Site: Sendable {
         ))
     case .generate: try generateKey(request, session)
     case .saveLimits: try saveLimits(request, session)
-    case .key(let id, let act): try change(id, act, request)
+    case .keyPage(let id): try keyPage(id, session)
+    case .key(let id, let act): try change(id, act, request, session)
     }
   }
 

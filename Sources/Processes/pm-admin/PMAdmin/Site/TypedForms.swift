@@ -1,45 +1,5 @@
 internal import PMWire
 
-/// The form that makes a key: reads what was typed, or says beside which field it is wrong.
-struct KeyWishForm {
-  enum Field: String, CaseIterable, Hashable {
-    case description
-    case days = "expires_days"
-    case rateLimit = "rate_limit"
-  }
-
-  var typed: [Field: String] = [:]
-  var faults: [Field: String] = [:]
-  /// Nil if there are faults.
-  private(set) var wish: CoreControl.NewKey?
-
-  init(_ form: Form) {
-    for field in Field.allCases { typed[field] = form.text(field.rawValue) ?? "" }
-    var wish = CoreControl.NewKey()
-    wish.description = typed[.description] ?? ""
-    let isPlain = wish.description.unicodeScalars.allSatisfy {
-      $0.value >= 0x20 && $0.value != 0x7F
-    }
-    if !isPlain || wish.description.count > CoreControl.descriptionCharactersMax {
-      faults[.description] =
-        "At most \(CoreControl.descriptionCharactersMax) characters, on one line."
-    }
-    wish.expiresDays = number(.days, CoreControl.daysRange)
-    if let limit = number(.rateLimit, RequestWindow.requestsRange) {
-      wish.limits[.requests] = .set(limit)
-    }
-    if faults.isEmpty { self.wish = wish }
-  }
-
-  /// Nil for an empty field, and for a wrong one, whose fault is noted.
-  private mutating func number(_ field: Field, _ range: ClosedRange<Int64>) -> Int64? {
-    guard let text = typed[field], !text.isEmpty else { return nil }
-    let number = WholeNumber.read(text, in: range)
-    if number == nil { faults[field] = WholeNumber.demand(range) }
-    return number
-  }
-}
-
 /// The form of the request limits. All fields are right, or nothing is saved.
 struct LimitsForm {
   enum Field: String, CaseIterable, Hashable {
