@@ -104,7 +104,7 @@ let package = Package(
     logic(
       "PMCore", of: "pm-core",
       pages: [
-        "Alarms", "Bodies", "Control", "Keys", "Ledger", "Limits", "Metering", "Metrics",
+        "Alarms", "Backup", "Bodies", "Control", "Keys", "Ledger", "Limits", "Metering", "Metrics",
         "Prices",
       ].map { "\($0)/README.md" },
       ["PMWire", "PMStore", "PMCrypto", "PMHTTP", "PMJSON", "PMLog", "PMSystem"]),
@@ -170,7 +170,7 @@ let package = Package(
       ],
       fixtures: ["Fixtures", "Machine/run-in-vm"]),
     tests("TidyTests", []),
-    tests("PMCryptoTests", ["PMCrypto"]),
+    tests("PMCryptoTests", ["PMCrypto", "PMSystem"]),
     tests("PMStoreTests", ["PMStore", "PMSystem", "Scratch"]),
     tests(
       "PMCoreTests",

@@ -18,6 +18,8 @@ public enum CoreEvent: Sendable {
   case modelUnpriced
   case settledAboveReservation
   case configurationRefused
+  case backupMade(bytes: Int)
+  case backupFailed(reason: StaticWord)
 
   /// The end of one request, without anything of its content.
   public struct RequestOutcome: Sendable {
@@ -77,6 +79,9 @@ public enum CoreEvent: Sendable {
     case .modelUnpriced: LogRecord(.warning, "model-unpriced")
     case .settledAboveReservation: LogRecord(.error, "settled-above-reservation")
     case .configurationRefused: LogRecord(.error, "configuration-refused")
+    case .backupMade(let bytes): LogRecord(.info, "backup-made", [.number("bytes", bytes)])
+    case .backupFailed(let reason):
+      LogRecord(.error, "backup-failed", [LogField("reason", .word(reason))])
     }
   }
 }

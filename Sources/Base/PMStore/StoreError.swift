@@ -14,6 +14,9 @@ public enum StoreError: Error, Equatable, Sendable {
   /// For a rule that tables cannot express.
   public static let brokenRule = StoreError.failed(code: 19)
 
+  /// Another connection holds a lock.
+  public var isBusy: Bool { code & 0xFF == 5 }  // SQLITE_BUSY
+
   /// Another connection has written since this one began to read.
   public var isStale: Bool { code == 517 }  // SQLITE_BUSY_SNAPSHOT
 

@@ -105,19 +105,16 @@ public enum FileIO {
   ) throws(SystemError) {
     let temporary = path + ".new"
     _ = unsafe unlink(temporary)
-    let flags = O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW
     // Closed to others until it is complete.
-    guard let file = OwnedDescriptor(result: unsafe Glibc.open(temporary, flags, 0o600)) else {
-      throw .last(.open)
-    }
+    let file = try makeNew(temporary)
     do throws(SystemError) {
       try write(bytes, to: file)
       if let owner, fchown(file.number, owner.uid, owner.gid) != 0 {
         throw SystemError.last(.chown)
       }
       guard fchmod(file.number, mode) == 0 else { throw SystemError.last(.chmod) }
-      guard fsync(file.number) == 0 else { throw SystemError.last(.fsync) }
-      guard unsafe rename(temporary, path) == 0 else { throw SystemError.last(.rename) }
+      try sync(file)
+      try rename(temporary, to: path)
     } catch {
       _ = unsafe unlink(temporary)
       throw error

@@ -38,6 +38,22 @@ public struct SocketConversation: Sendable {
     }
   }
 
+  /// Sends `question`, and hands over each piece as it comes until `take` wants no more. However
+  /// long that takes: only silence is bounded.
+  public func exchange(
+    _ question: [UInt8], _ take: (borrowing Span<UInt8>) -> Bool
+  ) throws(Fault) {
+    let socket = try begin(question)
+    var piece = ByteBuffer()
+    while true {
+      piece.clear()
+      guard case .bytes = receive(socket, into: &piece, upTo: Self.receiveBytesMax) else {
+        throw .unreachable(errno: 0)
+      }
+      if !take(piece.span) { return }
+    }
+  }
+
   private func begin(_ question: [UInt8]) throws(Fault) -> OwnedDescriptor {
     do throws(SystemError) {
       let socket = try UnixSocket.connectBlocking(path: path, seconds: silenceSecondsMax)

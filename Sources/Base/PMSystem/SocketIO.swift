@@ -43,6 +43,23 @@ public func send(_ bytes: borrowing Span<UInt8>, to descriptor: borrowing OwnedD
   send(bytes, toNumber: descriptor.number)
 }
 
+/// Sends all bytes, and waits for room as long as that comes in time; false if it does not, or the
+/// peer has gone. For threads that may wait.
+public func sendAll(
+  _ bytes: borrowing Span<UInt8>, to descriptor: borrowing OwnedDescriptor, until deadline: Instant
+) -> Bool {
+  var done = 0
+  while done < bytes.count {
+    switch send(bytes.extracting(done..<bytes.count), to: descriptor) {
+    case .bytes(let count): done += count
+    case .wouldBlock:
+      guard Waiting.isReady(descriptor.number, .writable, until: deadline) else { return false }
+    case .ended, .failed: return false
+    }
+  }
+  return true
+}
+
 /// Bytes that were sent over a Unix socket and that the peer has not read yet (SIOCOUTQ).
 public func unreadBytes(sentOver source: EventSource) -> Int {
   var count: Int32 = 0

@@ -7,8 +7,8 @@ public struct SystemError: Error, Equatable, Sendable {
     case accept, bind, chmod, connect, epollControl, epollCreate, eventfd, fcntl, fstat, fsync
     case inotify, ioctl, listen, memfd, mkdir, mmap, open, pidfdOpen, pipe, posixSpawn, prctl, read
     case recvmsg, rename, send, sendmsg, setsockopt, signalfd, socket, thread, unlink, waitid, write
-    case flock, chown, lseek, setrlimit, execveat, setgroups, setresgid, setresuid, closeRange,
-      capset
+    case flock, chown, lseek, statvfs, setrlimit, execveat, setgroups, setresgid, setresuid
+    case closeRange, capset
     /// Not a call: the input is longer than the caller allows, or not of the form it needs.
     case tooLong, malformed
   }

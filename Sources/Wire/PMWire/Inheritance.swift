@@ -11,6 +11,10 @@ public enum Inheritance {
     case coreControl = "core-control"
     /// The edge's way to fresh evidence of this machine (`EvidenceProtocol`).
     case evidence
+    /// What `pm-core --restore` reads.
+    case backup, passphrase
+    /// Held as long as the process lives.
+    case lock
     /// For pm-launch only, which takes both out of the list: the cgroup.procs of the generation,
     /// and the program whose bytes were hashed.
     case cgroup, program

@@ -9,8 +9,11 @@ public enum Core {
   /// Runs until the supervisor asks it to leave; the exit code of the process.
   public static func run(arguments: [String]) -> Int32 {
     disableMemoryReading()
+    let restores = arguments.first == RestoreRole.argument
     do {
-      try serve(try SupervisorLink(arguments: arguments))
+      let link = try SupervisorLink(arguments: Array(arguments.dropFirst(restores ? 1 : 0)))
+      if restores { return RestoreRole.run(link) }
+      try serve(link)
       return ExitCode.done
     } catch let error as ConfigurationError {
       writeToStandardError("pm-core: \(error)\n")
@@ -29,6 +32,7 @@ public enum Core {
     let events = try EventLoop()
     let configuration = link.configuration
     try FileIO.makeFolder(configuration.stateDirectory, mode: 0o700)
+    try Restoration(stateDirectory: configuration.stateDirectory).finish(at: .now())
     let place = AccountsPlace(
       stateDirectory: configuration.stateDirectory,
       credentialsDirectory: Environment.value(Inheritance.credentialsDirectory),

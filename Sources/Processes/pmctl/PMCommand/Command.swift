@@ -33,7 +33,7 @@ struct Command: Sendable {
   static let configurationOption = "--configuration"
 
   static var all: [Command] {
-    supervision + questions + attestation + orders + coreCommands + clientCommands + own
+    supervision + questions + attestation + orders + coreCommands + backups + clientCommands + own
   }
 
   /// The command that the words begin with, and the words after its name.

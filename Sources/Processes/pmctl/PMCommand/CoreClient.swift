@@ -5,7 +5,7 @@ internal import PMWire
 
 /// Asks core over its control socket.
 struct CoreClient {
-  private let conversation: HTTPConversation
+  let conversation: HTTPConversation
 
   init(_ input: CommandInput) {
     conversation = HTTPConversation(

@@ -240,7 +240,7 @@ struct Launcher {
     _ task: OneShot, _ configuration: Configuration,
     onExit: @escaping (PidHandle.Status) -> Void
   ) throws(SystemError) -> (handle: PidHandle, output: HeldDescriptor?) {
-    let names: [Inheritance.Name] = task.configuration == nil ? [] : [.configuration]
+    let names = (task.configuration == nil ? [] : [.configuration]) + task.given.map(\.name)
     var spawn = Spawn(
       program: try launchPath(),
       arguments: ["pm-launch", task.role.rawValue, profile.rawValue] + task.arguments,
@@ -252,6 +252,7 @@ struct Launcher {
       let name = Inheritance.Name.configuration.rawValue
       try spawn.give(try SealedMemory.make(part, name: name))
     }
+    for entry in task.given { try spawn.give(entry.descriptor.descriptor) }
     var output: HeldDescriptor?
     if task.outputBytesMax > 0 {
       var pipe = try DescriptorPair.pipe()
@@ -261,6 +262,7 @@ struct Launcher {
     switch task.program {
     case .ourselves: try spawn.give(ownProgram.descriptor)
     case .edge: try spawn.give(try held(Role.edge.rawValue).descriptor)
+    case .core: try spawn.give(try held(Role.core.rawValue).descriptor)
     }
     return (try PidHandle(pid: try spawn.start(), onExit: onExit), output)
   }

@@ -5,7 +5,7 @@ internal import PMWire
 /// Something that another process does once, because this one should not: it has a role without
 /// rights, a bounded time, and a bounded output that nobody believes.
 struct OneShot {
-  enum Program { case ourselves, edge }
+  enum Program { case ourselves, edge, core }
 
   let role: Role
   var program = Program.ourselves
@@ -14,6 +14,8 @@ struct OneShot {
   var input: [UInt8]?
   /// Given as the descriptor `configuration`; nil for none.
   var configuration: [UInt8]?
+  /// More descriptors, by name.
+  var given: [(name: Inheritance.Name, descriptor: HeldDescriptor)] = []
   var secondsMax: UInt64
   /// Standard output up to this is kept; 0 to leave it where ours goes.
   var outputBytesMax = 0

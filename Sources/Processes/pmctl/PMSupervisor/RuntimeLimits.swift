@@ -26,6 +26,8 @@ enum RuntimeLimits {
   /// Questions to devices that are not answered yet: one of the gate, one for a client, and those
   /// of runs that others overtook while a device took its minute.
   static let deviceJobsMax = 8
+  /// To restore a ledger of tens of gigabytes, and to look through it.
+  static let restoreSecondsMax: UInt64 = 3600
   /// Records of ends kept per service.
   static let deathsPerServiceMax = 256
   /// Events that `pmctl logs` can show.

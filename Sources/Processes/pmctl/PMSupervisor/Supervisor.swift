@@ -77,15 +77,7 @@ public final class Supervisor {
     let configuration = file.configuration
     let runtime = configuration.runtimeDirectory
     do throws(SystemError) {
-      // A developer may have named any folder of his.
-      let isTheirs = configuration.profile == .development
-      try FileIO.makeFolder(runtime, mode: 0o755, keepingFound: isTheirs)
-      try FileIO.makeFolder(
-        configuration.stateDirectory, mode: 0o711,
-        owner: Credentials.owner(.core, configuration.profile), keepingFound: isTheirs)
-      guard let lock = try FileIO.lock("\(runtime)/pmctl.lock") else {
-        throw SystemError(.flock, 0)
-      }
+      guard let lock = try Self.enter(configuration) else { throw SystemError(.flock, 0) }
       self.lock = lock
       loop = try EventLoop()
       launcher = try Self.makeLauncher(configuration, journal)
@@ -109,7 +101,19 @@ public final class Supervisor {
     do throws(SystemError) { try addSources() } catch { throw .system(error) }
   }
 
-  private static func makeLauncher(
+  /// Makes the folders, and takes the place of the one supervisor for as long as the descriptor
+  /// lives; nil if another process has it.
+  static func enter(_ configuration: Configuration) throws(SystemError) -> OwnedDescriptor? {
+    // A developer may have named any folder of his.
+    let isTheirs = configuration.profile == .development
+    try FileIO.makeFolder(configuration.runtimeDirectory, mode: 0o755, keepingFound: isTheirs)
+    try FileIO.makeFolder(
+      configuration.stateDirectory, mode: 0o711,
+      owner: Credentials.owner(.core, configuration.profile), keepingFound: isTheirs)
+    return try FileIO.lock("\(configuration.runtimeDirectory)/pmctl.lock")
+  }
+
+  static func makeLauncher(
     _ configuration: Configuration, _ journal: Journal
   ) throws(SystemError) -> Launcher {
     // The link leads to the file that runs, whatever lies at its path by now.

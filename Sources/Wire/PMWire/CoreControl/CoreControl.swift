@@ -23,6 +23,7 @@ public enum CoreControl {
     case verifyLedger
     case readStatus
     case readMetrics
+    case makeBackup
 
     public var method: String {
       switch self {
@@ -30,7 +31,7 @@ public enum CoreControl {
         .listAlarms, .readAudit, .verifyLedger, .readStatus, .readMetrics:
         "GET"
       case .createKey, .importKeys, .revokeKey, .enableKey, .rotateKey, .adoptKey, .addPrice,
-        .acknowledgeAlarm:
+        .acknowledgeAlarm, .makeBackup:
         "POST"
       case .changeKey: "PATCH"
       case .changeSettings: "PUT"
@@ -58,6 +59,7 @@ public enum CoreControl {
       case .verifyLedger: "/ledger/verify"
       case .readStatus: "/status"
       case .readMetrics: "/metrics"
+      case .makeBackup: "/backup"
       }
     }
 
@@ -76,6 +78,7 @@ public enum CoreControl {
       case (2, "audit"): acts = [.readAudit]
       case (2, "status"): acts = [.readStatus]
       case (2, "metrics"): acts = [.readMetrics]
+      case (2, "backup"): acts = [.makeBackup]
       case (3, "usage") where parts[2] == "rows": acts = [.readRows]
       case (3, "usage") where parts[2] == "export": acts = [.exportUsage]
       case (3, "ledger") where parts[2] == "verify": acts = [.verifyLedger]

@@ -16,6 +16,7 @@ final class ControlDesk {
   let verifier: LedgerReader
   let ledger: Ledger
   let watcher: KeysFileWatcher?
+  let backups: BackupDesk
   private let access: ControlAccess
   /// How the ledger stands, as the loop knows it.
   var ledgerStanding: () -> LedgerStanding = { .open }
@@ -37,6 +38,7 @@ final class ControlDesk {
       self.line = line
       reader = try LedgerReader(path: accounts.ledgerPath, loop: loop)
       verifier = try LedgerReader(path: accounts.ledgerPath, loop: loop)
+      backups = try BackupDesk(accounts.backupSource, in: loop)
       watcher = try keysFile.map { path throws(SystemError) in
         let watcher = KeysFileWatcher(
           path, in: loop, keys: accounts.keys, register: accounts.register,
@@ -137,6 +139,7 @@ final class ControlDesk {
     case .listAlarms: reply(.ok(alarmsJSON))
     case .acknowledgeAlarm(let row): try acknowledge(row, body, caller, reply)
     case .readStatus: reply(.ok(statusJSON(at: caller.time)))
+    case .makeBackup: try makeBackup(body, caller, reply)
     case .readMetrics: reply(ControlResponse(200, .text(.metrics, Array(metricText().utf8))))
     }
   }
@@ -185,7 +188,7 @@ extension CoreControl.Act {
   /// What the admin pages may not do.
   fileprivate var isForAdministrators: Bool {
     switch self {
-    case .importKeys, .addPrice: true
+    case .importKeys, .addPrice, .makeBackup: true
     default: false
     }
   }

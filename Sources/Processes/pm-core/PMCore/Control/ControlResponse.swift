@@ -6,6 +6,7 @@ struct ControlResponse: Equatable, Sendable {
     case none
     case json(JSONValue)
     case text(MediaType, [UInt8])
+    case stream(StreamedBody)
   }
 
   /// Of a body that is not JSON.
@@ -52,12 +53,13 @@ struct ControlResponse: Equatable, Sendable {
     case .none: ""
     case .json: "application/json"
     case .text(let type, _): type.rawValue
+    case .stream: "application/octet-stream"
     }
   }
 
   var bytes: [UInt8] {
     switch body {
-    case .none: []
+    case .none, .stream: []
     case .json(let value): value.utf8 + [0x0A]
     case .text(_, let bytes): bytes
     }

@@ -4,7 +4,7 @@ import PMSystem
 enum ControlRole: String, Sendable {
   /// Everything.
   case administrator
-  /// The admin pages' process: everything but importing and prices.
+  /// The admin pages' process: everything but importing, prices and backups.
   case page
 }
 

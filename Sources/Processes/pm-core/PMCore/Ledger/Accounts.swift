@@ -60,6 +60,7 @@ struct Accounts {
   let alarms: AlarmBook
   let modelDesk: ModelDesk
   let ledgerPath: String
+  let backupSource: BackupSource
   /// Requests that a crash had left open; they were charged at this start.
   let unsettled: Int
 
@@ -78,6 +79,8 @@ struct Accounts {
     var changes: [LedgerChange] = [.putMark(.pepper, mark)]
 
     ledgerPath = path
+    backupSource = BackupSource(
+      stateDirectory: place.stateDirectory, credentialsDirectory: place.credentialsDirectory)
     self.unsettled = unsettled
     models = ModelTable(names: contents.modelNames)
     prices = PriceTable(models: models, rows: contents.prices, aliases: ShippedPrices.aliases)

@@ -20,6 +20,8 @@ final class ControlConnection: StreamSource {
   private var request: (method: String, target: String, content: [UInt8])?
   private var isAnswering = false
   private var keepsAlive = true
+  /// What gives the body that is being answered, if that is one which comes in pieces.
+  private var tap: BodyTap?
 
   init(
     _ descriptor: consuming OwnedDescriptor, from peer: PeerIdentity, desk: ControlDesk,
@@ -96,6 +98,7 @@ final class ControlConnection: StreamSource {
 
   private func answer(_ response: ControlResponse) {
     if isClosed { return }
+    if case .stream(let body) = response.body { return pass(body, of: response) }
     var out = ByteBuffer()
     out.append("HTTP/1.1 ")
     out.append(decimal: response.status)
@@ -117,14 +120,72 @@ final class ControlConnection: StreamSource {
     if !keepsAlive || !body.isComplete { closeWhenSent() }
   }
 
+  /// Passes a body on as it comes; the connection ends with it, so that one that broke off is told.
+  private func pass(_ body: StreamedBody, of response: ControlResponse) {
+    var out = ByteBuffer()
+    out.append("HTTP/1.1 200 Status\r\nCache-Control: no-store\r\nConnection: close\r\n")
+    out.append("Content-Type: \(response.contentType)\r\nTransfer-Encoding: chunked\r\n\r\n")
+    write(out)
+    guard let socket = body.take() else { return close() }
+    let tap = BodyTap(socket, of: core, to: self)
+    guard (try? loop.add(tap)) != nil else { return close() }
+    self.tap = tap
+  }
+
+  fileprivate func take(_ piece: borrowing Span<UInt8>) {
+    expect()
+    write(piece)
+    if queuedBytes > CoreBounds.queuedBytesMax { tap?.setReading(false) }
+  }
+
+  fileprivate func bodyEnded() {
+    tap = nil
+    isAnswering = false
+    closeWhenSent()
+  }
+
   private func closeWhenSent() {
     keepsAlive = false
     if queuedBytes == 0 { close() }
   }
 
-  override func onDrained() { if !keepsAlive && !isAnswering { close() } }
-  override func onDeadline() { if !isAnswering { close() } }
-  override func onClosed() { core.controlClosed() }
+  override func onProgress() { expect() }
+  override func onDrained() {
+    expect()
+    tap?.setReading(true)
+    if !keepsAlive && !isAnswering { close() }
+  }
+  override func onDeadline() { if !isAnswering || tap != nil { close() } }
+  override func onClosed() {
+    tap?.close()
+    core.controlClosed()
+  }
+}
+
+/// The loop's end of a body that a thread makes.
+private final class BodyTap: StreamSource {
+  private let core: CoreLoop
+  private weak var connection: ControlConnection?
+
+  init(
+    _ socket: consuming OwnedDescriptor, of core: CoreLoop, to connection: ControlConnection
+  ) {
+    self.core = core
+    self.connection = connection
+    super.init(consume socket, in: core.events)
+  }
+
+  override func onReadable() {
+    core.receive(from: self) { transfer, bytes in
+      switch transfer {
+      case .wouldBlock: return
+      case .bytes: connection?.take(bytes)
+      case .ended, .failed:
+        close()
+        connection?.bodyEnded()
+      }
+    }
+  }
 }
 
 extension Method {
