@@ -23,6 +23,10 @@ ANSWER_SECONDS_MAX = 20
 # What a request passes through; pm-admin is not among them.
 PATH_SERVICES = ("vendor", "core", "edge")
 
+# The stand-in has none.
+NO_VENDOR_LIMITS = {f"{name}PerMinute": 0 for name in (
+    "requests", "promptTokens", "completionTokens", "cachedTokens", "audioSeconds")}
+
 
 @dataclass
 class Key:
@@ -114,6 +118,7 @@ class Appliance:
                 "apiKeyFile": str(key),
                 "port": self.vendor_port,
                 "environment": vendor_environment,
+                "limits": NO_VENDOR_LIMITS,
             },
         }
         for name, value in members.items():

@@ -15,6 +15,10 @@ import socket
 import subprocess
 import sys
 
+# What answers on the vendor's port has none.
+NO_VENDOR_LIMITS = {f"{name}PerMinute": 0 for name in (
+    "requests", "promptTokens", "completionTokens", "cachedTokens", "audioSeconds")}
+
 
 def unix_listener(path):
     pathlib.Path(path).unlink(missing_ok=True)
@@ -87,7 +91,7 @@ def main():
                  "handshakesPerAddressPerSecond": 1_000_000},
         "limits": {
             "global": {"requests": 1_000_000_000}, "address": {"requests": 1_000_000_000}},
-        "vendor": {"port": chosen.vendor}}))
+        "vendor": {"port": chosen.vendor, "limits": NO_VENDOR_LIMITS}}))
     log = open(folder / "log", "ab")
     core = spawn(f"{chosen.bin}/pm-core", str(configuration), [
         ("core", unix_listener(str(run / "core.sock"))),

@@ -11,6 +11,7 @@ import sys
 import time
 
 import clients
+from pair import NO_VENDOR_LIMITS
 from stacks import BASE, LOAD_CORE, LOOK_SECONDS, START_SECONDS_MAX, Stack, Vendor
 
 STOP_SECONDS_MAX = 60
@@ -52,7 +53,8 @@ class Appliance:
             "runtimeDirectory": f"{folder}/run",
             "vendor": {
                 "port": first_port + 1, "binary": f"{place.programs}/privatemode-proxy-standin",
-                "apiKeyFile": str(vendor_key), "environment": {"PM_STANDIN_SCENARIO": str(scenario)}},
+                "apiKeyFile": str(vendor_key), "environment": {"PM_STANDIN_SCENARIO": str(scenario)},
+                "limits": NO_VENDOR_LIMITS},
             "listen": {"https": first_port, "http": first_port + 2},
             "limits": {"global": {"requests": 1_000_000}, "address": {"requests": 1_000_000}}}))
 

@@ -127,8 +127,8 @@ private func wishForm(_ form: Form) -> KeyForm<CoreControl.NewKey> {
       try Form("rate_limit_requests=5&rate_limit_window=0".utf8), over: present)
     #expect(mixed.limits == nil && mixed.faults.count == 1)
     let one = LimitsForm(try Form("ip_rate_limit_window=7".utf8), over: present)
-    #expect(one.limits?.addressSeconds == 7)
-    #expect(one.limits?.globalRequests == present.globalRequests)
+    #expect(one.limits?[.addressSeconds] == 7)
+    #expect(one.limits?[.globalRequests] == present[.globalRequests])
   }
 
   @Test func theCookieIsFoundAmongOthers() {

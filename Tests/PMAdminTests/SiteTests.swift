@@ -244,7 +244,7 @@ import Testing
       from: "/admin/settings")
     #expect(saved.location == "/admin/settings?success=rate_limits")
     let limits = try stage.appliance.limits()
-    #expect(limits.globalRequests == 7 && limits.globalSeconds == 8)
+    #expect(limits[.globalRequests] == 7 && limits[.globalSeconds] == 8)
     let refused = try browser.send(
       "/admin/settings/rate-limits", "rate_limit_requests=1&ip_rate_limit_window=0",
       from: "/admin/settings")

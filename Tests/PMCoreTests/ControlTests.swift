@@ -302,6 +302,36 @@ struct ControlRightsTests {
 }
 
 struct ControlSettingsTests {
+  @Test("Limits of all keys, of the vendor and on models without a price are settings as well")
+  func limitsOfAll() throws {
+    let bench = try Bench(Scratch())
+    let change: JSONValue = [
+      "tokens_per_minute": 5000, "concurrent_requests": 7, "day_budget_eur": "12.5",
+      "month_budget_eur": 100, "budget_warning_percent": 50, "refuse_unpriced": true,
+      "vendor_requests_per_minute": 0,
+    ]
+    #expect(bench.ask("PUT", "/settings", change).status == 200)
+    let image = try Bench(bench.scratch.image())
+    for bench in [bench, image] {
+      let answer = bench.ask("GET", "/settings").json
+      #expect(answer["tokens_per_minute"] == 5000 && answer["day_budget_eur"] == "12.50")
+      #expect(answer["refuse_unpriced"] == true && answer["vendor_requests_per_minute"] == 0)
+      let limits = bench.accounts.admission.global.limits
+      #expect(limits.dayBudget == 12_500_000_000 && limits.monthBudget == 100_000_000_000)
+      #expect(limits.concurrentRequests == 7 && limits.warningPercent == 50)
+      #expect(bench.accounts.admission.share.limits[.requests] == 0)
+    }
+    let wrong: [(String, JSONValue)] = [
+      ("tokens_per_minute", 0), ("day_budget_eur", -1), ("day_budget_eur", "1e3"),
+      ("refuse_unpriced", 1), ("vendor_requests_per_minute", -1), ("budget_warning_percent", 101),
+      ("day_budget_nano_euro", 5),
+    ]
+    for (member, value) in wrong {
+      let change = JSONValue.object(JSONObject([.init(member, value)]))
+      #expect(bench.ask("PUT", "/settings", change).status == 422, "\(member)")
+    }
+  }
+
   @Test("Saved limits override the configuration member by member, at once and for good")
   func settings() throws {
     let bench = try Bench(Scratch())
@@ -311,14 +341,18 @@ struct ControlSettingsTests {
       "PUT", "/settings", ["rate_limit_requests": 2, "ip_rate_limit_window": 30])
     let expected: JSONValue = [
       "rate_limit_requests": 2, "rate_limit_window": 60, "ip_rate_limit_requests": 1000,
-      "ip_rate_limit_window": 30,
+      "ip_rate_limit_window": 30, "tokens_per_minute": .null, "concurrent_requests": .null,
+      "day_budget_eur": .null, "month_budget_eur": .null, "budget_warning_percent": .null,
+      "refuse_unpriced": false, "vendor_requests_per_minute": 20,
+      "vendor_prompt_tokens_per_minute": 200_000, "vendor_completion_tokens_per_minute": 20_000,
+      "vendor_cached_tokens_per_minute": 500_000, "vendor_audio_seconds_per_minute": 6000,
     ]
     #expect(saved.json == expected)
-    #expect(bench.accounts.limits.global == RequestWindow(requests: 2, seconds: 60))
+    #expect(bench.accounts.admission.global.limits.requests == 2)
     #expect(told == RequestWindow(requests: 1000, seconds: 30))
     let after = try Bench(bench.scratch.image())
     #expect(after.ask("GET", "/settings").json == expected)
-    #expect(after.accounts.limits.global.requests == 2)
+    #expect(after.accounts.admission.global.limits.requests == 2)
     // Several values are saved together or not at all.
     let refused = bench.ask("PUT", "/settings", ["rate_limit_requests": 9, "rate_limit_window": 0])
     #expect(refused.status == 422 && bench.ask("GET", "/settings").json == expected)

@@ -363,7 +363,7 @@ struct LedgerFileTests {
       AccountsPlace(stateDirectory: scratch.path, credentialsDirectory: nil, limits: limits),
       now: .now(), wall: now)
     let key = KeyRecord(KeyDetails(row: 9, id: "k", createdAt: now, source: .store))
-    #expect(accounts.limits.admit(key, at: .now(), wall: now).remaining == 0)
-    #expect(!accounts.limits.admit(key, at: .now(), wall: now).isAdmitted)
+    #expect(accounts.admission.admit(key, at: .now(), wall: now).remaining == 0)
+    #expect(!accounts.admission.admit(key, at: .now(), wall: now).isAdmitted)
   }
 }

@@ -26,13 +26,9 @@ extension AdmissionWindow {
   }
 }
 
-private func key(limit: Int?) -> KeyRecord {
-  var limits = KeyLimits()
-  limits.requests = limit
-  return KeyRecord(
-    KeyDetails(
-      row: 1, id: "key_1", createdAt: .init(seconds: 0), limits: limits, source: .store))
-}
+private func key(limit: Int?) -> KeyRecord { limitedKey { $0.requests = limit } }
+
+private func desk(_ window: RequestWindow) -> AdmissionDesk { AdmissionDesk(settings(window)) }
 
 private let second: UInt64 = 1_000_000_000
 
@@ -106,12 +102,12 @@ struct WindowTests {
   }
 }
 
-struct LimitDeskTests {
+struct AdmissionHeadTests {
   private let wall = WallTime(microseconds: 1_000_000_000_400_000)
 
   @Test("A key's limit comes first, counts over the global window, and shows in the answer")
   func keyLimit() {
-    let desk = LimitDesk(global: RequestWindow(requests: 100, seconds: 60))
+    let desk = desk(RequestWindow(requests: 100, seconds: 60))
     let key = key(limit: 5)
     let now = Instant(nanoseconds: 1000 * second)
     for remaining in [4, 3, 2, 1, 0] {
@@ -129,7 +125,7 @@ struct LimitDeskTests {
 
   @Test("A refused request takes no place in any limit")
   func refusedTakesNothing() {
-    let desk = LimitDesk(global: RequestWindow(requests: 3, seconds: 60))
+    let desk = desk(RequestWindow(requests: 3, seconds: 60))
     let (limited, free) = (key(limit: 1), key(limit: nil))
     let now = Instant(nanoseconds: 5 * second)
     #expect(desk.admit(limited, at: now, wall: wall).isAdmitted)
@@ -146,7 +142,7 @@ struct LimitDeskTests {
 
   @Test("200 requests at one moment on a limit of 10: 10 pass")
   func parallel() {
-    let desk = LimitDesk(global: RequestWindow(requests: 1000, seconds: 60))
+    let desk = desk(RequestWindow(requests: 1000, seconds: 60))
     let key = key(limit: 10)
     let now = Instant(nanoseconds: second)
     let admitted = (0..<200).filter { _ in desk.admit(key, at: now, wall: wall).isAdmitted }
@@ -155,12 +151,12 @@ struct LimitDeskTests {
 
   @Test("A restart gives nobody a new window")
   func restore() {
-    let desk = LimitDesk(global: RequestWindow(requests: 10, seconds: 60))
+    let desk = desk(RequestWindow(requests: 10, seconds: 60))
     let key = key(limit: 3)
     let now = Instant(nanoseconds: 2 * second)  // The machine has just booted.
     for age in [70, 50, 20] {
-      desk.restore(
-        key, admitted: WallTime(seconds: wall.seconds - Int64(age)), at: now, wall: wall)
+      let past = PastRequest(key: 1, at: WallTime(seconds: wall.seconds - Int64(age)))
+      desk.restore(past, of: key, at: now, wall: wall)
     }
     #expect(desk.admit(key, at: now, wall: wall).remaining == 0)
     #expect(!desk.admit(key, at: now.adding(seconds: 9), wall: wall).isAdmitted)
@@ -169,7 +165,7 @@ struct LimitDeskTests {
 
   @Test("Another global limit is in force at once; removing a key's limit frees the key")
   func change() {
-    let desk = LimitDesk(global: RequestWindow(requests: 2, seconds: 60))
+    let desk = desk(RequestWindow(requests: 2, seconds: 60))
     let key = key(limit: 1)
     let now = Instant(nanoseconds: second)
     #expect(desk.admit(key, at: now, wall: wall).isAdmitted)
@@ -179,7 +175,7 @@ struct LimitDeskTests {
     key.change(to: details)
     #expect(desk.admit(key, at: now, wall: wall).scope == .global)
     #expect(!desk.admit(key, at: now, wall: wall).isAdmitted)
-    desk.change(global: RequestWindow(requests: 4, seconds: 60))
+    desk.change(to: settings(RequestWindow(requests: 4, seconds: 60)))
     #expect(desk.admit(key, at: now, wall: wall).remaining == 1)
   }
 }

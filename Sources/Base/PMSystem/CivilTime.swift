@@ -58,6 +58,11 @@ extension WallTime {
   public var day: Int64 { seconds.floorDivided(by: 86_400) }
   /// 00:00 UTC of that day.
   public init(day: Int64) { self.init(seconds: day * 86_400) }
+  /// 00:00 UTC of the first day of the same month.
+  public var startOfMonth: WallTime {
+    let civil = civil
+    return WallTime(day: CivilTime.days(year: civil.year, month: civil.month, day: 1))
+  }
   /// 00:00 UTC of the same day.
   public var startOfDay: WallTime { WallTime(day: day) }
 

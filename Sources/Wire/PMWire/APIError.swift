@@ -98,6 +98,30 @@ extension APIError {
   public static let keyLimit = APIError(
     429, "rate_limit_error", "rate_limit_exceeded", "rate_limit_error",
     "Per-key rate limit exceeded")
+  public static let keyConcurrency = APIError(
+    429, "rate_limit_error", "rate_limit_exceeded", "rate_limit_error",
+    "Per-key limit of concurrent requests exceeded")
+  public static let globalConcurrency = APIError(
+    429, "rate_limit_error", "rate_limit_exceeded", "rate_limit_error",
+    "Global limit of concurrent requests exceeded")
+  public static let keyTokens = APIError(
+    429, "rate_limit_error", "rate_limit_exceeded", "rate_limit_error",
+    "Per-key limit of tokens per minute exceeded")
+  public static let globalTokens = APIError(
+    429, "rate_limit_error", "rate_limit_exceeded", "rate_limit_error",
+    "Global limit of tokens per minute exceeded")
+  public static let keyBudget = APIError(
+    429, "insufficient_quota", "insufficient_quota", "rate_limit_error",
+    "The budget of this key is spent", saysNoRetry: true)
+  public static let globalBudget = APIError(
+    429, "insufficient_quota", "insufficient_quota", "rate_limit_error",
+    "The budget of this appliance is spent", saysNoRetry: true)
+  public static let budgetReached = APIError(
+    429, "insufficient_quota", "insufficient_quota", "rate_limit_error",
+    "The answer ends here, because the budget is spent", saysNoRetry: true)
+  public static let vendorShare = APIError(
+    429, "rate_limit_error", "rate_limit_exceeded", "rate_limit_error",
+    "All keys together have used their share of the vendor's limits")
   public static let vendorLimit = APIError(
     429, "rate_limit_error", "rate_limit_exceeded", "rate_limit_error",
     "The vendor's rate limit is exceeded")

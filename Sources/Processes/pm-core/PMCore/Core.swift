@@ -36,7 +36,7 @@ public enum Core {
     let place = AccountsPlace(
       stateDirectory: configuration.stateDirectory,
       credentialsDirectory: Environment.value(Inheritance.credentialsDirectory),
-      limits: configuration.limits)
+      limits: configuration.limits, vendor: configuration.vendor.limits)
     let accounts = try Accounts(place, now: .now(), wall: .now())
     // The bell may ring only once the core exists.
     weak var ringing: CoreLoop?
@@ -49,6 +49,7 @@ public enum Core {
     let desk = try ControlDesk(
       accounts, ledger, in: events, access: access(configuration), keysFile: configuration.keysFile)
     accounts.settings.onAddressLimit = { [unowned core] in core.addressLimit = $0 }
+    accounts.admission.onAlarm = { accounts.alarms.raise($0, $1, at: .now()) }
     desk.metricText = { [unowned core] in core.metricText() }
     desk.ledgerStanding = { [unowned core] in core.ledgerStanding }
     core.onSetsFinished = { desk.finish($0) }

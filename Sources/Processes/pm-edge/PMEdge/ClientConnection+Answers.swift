@@ -16,7 +16,11 @@ private let transportSecurityField: StaticString =
 private let exposedFields: StaticString = """
   Access-Control-Expose-Headers: X-Request-ID, Request-ID, Retry-After, X-Should-Retry, \
   X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, X-RateLimit-Limit-Requests, \
-  X-RateLimit-Remaining-Requests, X-RateLimit-Reset-Requests\r
+  X-RateLimit-Remaining-Requests, X-RateLimit-Reset-Requests, X-RateLimit-Limit-Tokens, \
+  X-RateLimit-Remaining-Tokens, X-RateLimit-Reset-Tokens, Anthropic-RateLimit-Requests-Limit, \
+  Anthropic-RateLimit-Requests-Remaining, Anthropic-RateLimit-Requests-Reset, \
+  Anthropic-RateLimit-Tokens-Limit, Anthropic-RateLimit-Tokens-Remaining, \
+  Anthropic-RateLimit-Tokens-Reset\r
 
   """
 

@@ -26,6 +26,7 @@ extension Configuration {
       part["keys"] = ["file": keysFile.map { .string($0) } ?? .null]
       part["vendor"] = [
         "port": .integer(Int64(vendor.port)), "drainSeconds": .integer(Int64(vendor.drainSeconds)),
+        "limits": vendor.limits.json,
       ]
     case .admin: part["limits"] = limits.json
     case .vendor, .prober, .collateral, .appraiser: break
@@ -64,11 +65,16 @@ extension EdgeLimits {
 
 extension RequestLimits {
   var json: JSONValue {
-    [
+    var members: JSONObject = [
       "global": global.json, "address": address.json,
       "jsonBodyBytesMax": .integer(Int64(jsonBodyBytesMax)),
       "audioBodyBytesMax": .integer(Int64(audioBodyBytesMax)),
+      "refuseUnpriced": .bool(refusesUnpriced),
     ]
+    for (limit, name) in Self.allKeysMembers {
+      members[name] = allKeys[limit].map { limit.json($0) }
+    }
+    return .object(members)
   }
 }
 

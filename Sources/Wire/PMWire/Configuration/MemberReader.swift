@@ -62,6 +62,21 @@ struct MemberReader {
     return number
   }
 
+  /// A limit in the form that requests have: money as a number of euro, or as text.
+  mutating func limit(
+    _ member: String, _ limit: KeyLimits.Member
+  ) throws(ConfigurationError) -> Int64? {
+    guard let value = take(member) else { return nil }
+    do throws(CoreControl.Fault) {
+      return try limit.value(of: value)
+    } catch {
+      guard case .outOfRange(let range) = error.problem else {
+        throw ConfigurationError(name(member), .wrongType(limit.isMoney ? "euro" : "an integer"))
+      }
+      throw ConfigurationError(name(member), .outOfRange(range.lowerBound, range.upperBound))
+    }
+  }
+
   mutating func word<Word: RawRepresentable & CaseIterable>(
     _ member: String, _ type: Word.Type
   ) throws(ConfigurationError) -> Word? where Word.RawValue == String {

@@ -19,10 +19,15 @@ public struct RequestWindow: Equatable, Sendable {
   }
 }
 
-/// Limits on requests and their sizes; the defaults of the windows are the predecessor's.
+/// Limits on requests, their sizes and what they cost; the defaults of the windows are the
+/// predecessor's.
 public struct RequestLimits: Equatable, Sendable {
   public var global = RequestWindow(requests: 100, seconds: 60)
   public var address = RequestWindow(requests: 1000, seconds: 60)
+  /// Limits of all keys together besides `global`; none by default.
+  public var allKeys = KeyLimits()
+  /// Refuse requests whose model has no price, whoever asks.
+  public var refusesUnpriced = false
   /// JSON bodies; the vendor takes up to 48 MiB.
   public var jsonBodyBytesMax = 16 << 20
   /// Multipart bodies of audio; the vendor's own limit.
@@ -30,10 +35,20 @@ public struct RequestLimits: Equatable, Sendable {
 
   public init() {}
 
+  static let allKeysMembers: [(limit: KeyLimits.Member, name: String)] = [
+    (.tokensPerMinute, "tokensPerMinute"), (.concurrentRequests, "concurrentRequests"),
+    (.dayBudget, "dayBudgetEuro"), (.monthBudget, "monthBudgetEuro"),
+    (.warningPercent, "budgetWarningPercent"),
+  ]
+
   init(_ members: MemberReader) throws(ConfigurationError) {
     var members = members
     global = try RequestWindow(try members.object("global"), default: global)
     address = try RequestWindow(try members.object("address"), default: address)
+    for (limit, member) in Self.allKeysMembers {
+      allKeys[limit] = try members.limit(member, limit)
+    }
+    refusesUnpriced = try members.boolean("refuseUnpriced") ?? refusesUnpriced
     let json = try members.integer("jsonBodyBytesMax", 1024...50_331_648)
     jsonBodyBytesMax = Int(json ?? Int64(jsonBodyBytesMax))
     let audio = try members.integer("audioBodyBytesMax", 1024...134_217_728)

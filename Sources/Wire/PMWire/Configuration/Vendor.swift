@@ -17,6 +17,8 @@ public struct Vendor: Equatable, Sendable {
   public var environment: [String: String] = [:]
   public var startDeadlineSeconds = 120
   public var drainSeconds = 30
+  /// Shared by all keys.
+  public var limits = VendorLimits()
 
   public init() {}
 
@@ -58,6 +60,7 @@ public struct Vendor: Equatable, Sendable {
     let start = try members.integer("startDeadlineSeconds", 1...3600)
     startDeadlineSeconds = Int(start ?? Int64(startDeadlineSeconds))
     drainSeconds = Int(try members.integer("drainSeconds", 0...3600) ?? Int64(drainSeconds))
+    limits = try VendorLimits(try members.object("limits"))
     try members.finish()
   }
 

@@ -14,6 +14,8 @@ public struct KeyLimits: Equatable, Sendable {
   /// The share of a budget at which an alarm is raised; nil: 80.
   public var warningPercent: Int?
 
+  public static let warningPercentDefault = 80
+
   public init() {}
 
   /// The limits by their names in requests and answers.
@@ -70,7 +72,7 @@ public struct KeyLimits: Equatable, Sendable {
       return value
     }
 
-    fileprivate func json(_ value: Int64) -> JSONValue {
+    func json(_ value: Int64) -> JSONValue {
       isMoney ? .string(Euro.text(nanoEuro: value)) : .integer(value)
     }
     /// The same amount as a whole number of nano-euro.

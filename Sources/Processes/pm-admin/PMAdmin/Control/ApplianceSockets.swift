@@ -37,7 +37,11 @@ struct ApplianceSockets: Appliance {
   }
 
   func setLimits(_ limits: CoreControl.LimitSettings) throws(ControlError) {
-    _ = try core.ask(.changeSettings, limits.json)
+    var change = CoreControl.LimitChange()
+    for setting in CoreControl.Setting.windows {
+      change[setting] = limits[setting].map { .set($0) } ?? .keep
+    }
+    _ = try core.ask(.changeSettings, change.json)
   }
 
   func usage(_ period: Period) throws(ControlError) -> Usage {

@@ -21,7 +21,7 @@ extension Site {
     return KeysPage(
       keys: keys,
       pageNumber: Int(request.query.text("page").flatMap { WholeNumber.read($0, in: pages) } ?? 1),
-      windowSeconds: try? appliance.limits().globalSeconds, baseURL: baseURL(request),
+      windowSeconds: (try? appliance.limits())?[.globalSeconds], baseURL: baseURL(request),
       token: { self.token(for: session.binding) })
   }
 

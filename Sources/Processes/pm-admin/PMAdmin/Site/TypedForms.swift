@@ -22,12 +22,12 @@ struct LimitsForm {
       case .windowSeconds, .addressWindowSeconds: RequestWindow.secondsRange
       }
     }
-    fileprivate var member: WritableKeyPath<CoreControl.LimitSettings, Int64> {
+    fileprivate var setting: CoreControl.Setting {
       switch self {
-      case .requests: \.globalRequests
-      case .windowSeconds: \.globalSeconds
-      case .addressRequests: \.addressRequests
-      case .addressWindowSeconds: \.addressSeconds
+      case .requests: .globalRequests
+      case .windowSeconds: .globalSeconds
+      case .addressRequests: .addressRequests
+      case .addressWindowSeconds: .addressSeconds
       }
     }
   }
@@ -39,7 +39,7 @@ struct LimitsForm {
   /// The form as it shows `limits`, or empty.
   init(showing limits: CoreControl.LimitSettings?) {
     self.limits = limits
-    for field in Field.allCases { typed[field] = limits.map { String($0[keyPath: field.member]) } }
+    for field in Field.allCases { typed[field] = limits?[field.setting].map { String($0) } }
   }
 
   /// What was typed over `present`; an absent field keeps its value.
@@ -50,7 +50,7 @@ struct LimitsForm {
       guard let text = form.text(field.rawValue) else { continue }
       typed[field] = text
       if let number = WholeNumber.read(text, in: field.range) {
-        changed[keyPath: field.member] = number
+        changed[field.setting] = number
       } else {
         faults[field] = WholeNumber.demand(field.range)
       }

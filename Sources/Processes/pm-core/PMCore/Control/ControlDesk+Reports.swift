@@ -9,23 +9,21 @@ extension ControlDesk {
     _ body: [UInt8], _ caller: Caller, _ reply: @escaping Reply
   ) throws(CoreControl.Fault) {
     let change = try CoreControl.LimitChange(body: body)
-    let members = SettingsDesk.members(of: change)
+    let values = change.values
     let settings = accounts.settings
     perform(reply) { () throws(KeyRefusal) in
-      let values = JSONObject(
-        members.map { JSONObject.Member($0.name.rawValue, $0.value.map { .integer($0) } ?? .null) })
       var after = settings.saved
-      for member in members { after[member.name] = member.value }
+      for (setting, value) in values { after[setting] = value }
       let audit = caller.audit(
-        "settings", nil, change.reason, .object(values), before: Self.auditState(settings.saved),
-        after: Self.auditState(after))
+        "settings", nil, change.reason, change.valuesJSON,
+        before: Self.auditState(settings.saved), after: Self.auditState(after))
       return Outcome(
-        changes: members.map { .putSetting($0.name, $0.value) } + [audit],
-        apply: { settings.apply(members) }, answer: { .ok(settings.inForce.json) })
+        changes: values.map { .putSetting($0.setting, $0.value) } + [audit],
+        apply: { settings.apply(values) }, answer: { .ok(settings.inForce.json) })
     }
   }
 
-  private static func auditState(_ saved: [SettingName: Int64]) -> JSONValue {
+  private static func auditState(_ saved: [CoreControl.Setting: Int64]) -> JSONValue {
     .object(JSONObject(saved.map { JSONObject.Member($0.key.rawValue, .integer($0.value)) }))
   }
 

@@ -21,20 +21,6 @@ extension KeyDetails {
       lastUsed: lastUsedDay.map { WallTime(seconds: Int64($0) * 86_400) }, secret: secret)
   }
 
-  /// Answer of `/v1/key`: everything that its holder may know, and how far the window that binds
-  /// its requests is used up.
-  func ownEntry(_ decision: LimitDecision, at time: WallTime) -> String {
-    let window: JSONValue = [
-      "scope": decision.scope == .key ? "key" : "global",
-      "limit": .integer(Int64(decision.limit)), "remaining": .integer(Int64(decision.remaining)),
-      "resets_at": .integer(decision.resetUnixSeconds),
-    ]
-    var object = entry(at: time).json.object ?? JSONObject()
-    object["object"] = "key"
-    object["requests"] = window
-    return JSONValue.object(object).text
-  }
-
   /// Answer of `/auth/key-info`: these five members in this order.
   var keyInfo: String {
     let info: JSONValue = [
@@ -44,5 +30,44 @@ extension KeyDetails {
       "description": .string(description),
     ]
     return info.text
+  }
+}
+
+extension KeyRecord {
+  /// Answer of `/v1/key`: everything that its holder may know, and how far the limits that bind it
+  /// are used up.
+  func ownEntry(_ decision: LimitDecision, _ tokens: TokenStanding?, at time: WallTime) -> String {
+    let window: JSONValue = [
+      "scope": decision.scope == .key ? "key" : "global",
+      "limit": .integer(Int64(decision.limit)), "remaining": .integer(Int64(decision.remaining)),
+      "resets_at": .integer(decision.resetUnixSeconds),
+    ]
+    var object = details.entry(at: time).json.object ?? JSONObject()
+    object["object"] = "key"
+    object["requests"] = window
+    object["tokens"] = tokens.map { standing in
+      [
+        "limit": .integer(standing.limit), "remaining": .integer(standing.remaining),
+        "resets_at": .integer(time.seconds + Int64(standing.resetSeconds)),
+      ]
+    }
+    object["running_requests"] = .integer(Int64(allowance.running))
+    object["day_budget"] = budget(.day, endsOn: time.day + 1)
+    object["month_budget"] = budget(
+      .month, endsOn: WallTime(day: time.startOfMonth.day + 31).startOfMonth.day)
+    return JSONValue.object(object).text
+  }
+
+  /// How a budget of its own stands; open reservations count as spent.
+  private func budget(_ span: BudgetSpan, endsOn day: Int64) -> JSONValue {
+    guard let limit = allowance.budget(span), let left = allowance.left(span) else { return .null }
+    let spent = allowance.used(span)
+    return [
+      "limit_nano_euro": .integer(limit), "spent_nano_euro": .integer(spent),
+      "left_nano_euro": .integer(left), "limit_eur": .string(Euro.text(nanoEuro: limit)),
+      "spent_eur": .string(Euro.text(nanoEuro: spent)),
+      "left_eur": .string(Euro.text(nanoEuro: left)),
+      "resets_at": .integer(WallTime(day: day).seconds),
+    ]
   }
 }

@@ -1,15 +1,18 @@
 import PMSystem
 import PMWire
 
-/// A key in force on the loop: its details, and the places that it has taken. One object for the
+/// A key in force on the loop: its details, and what it has taken of its limits. One object for the
 /// life of a key, so that a request can hold it while the key changes.
 final class KeyRecord {
   private(set) var details: KeyDetails
-  /// Nil without a limit of its own.
-  var window: AdmissionWindow?
-  private var windowSeconds = 0
+  var allowance: Allowance
+  /// Number of its last serving by the vendor's share; 0 for none.
+  var lastServing: UInt64 = 0
 
-  init(_ details: KeyDetails) { self.details = details }
+  init(_ details: KeyDetails) {
+    self.details = details
+    allowance = Allowance(limits: details.limits)
+  }
 
   var row: Int64 { details.row }
   var id: String { details.id }
@@ -18,7 +21,7 @@ final class KeyRecord {
   func change(to details: KeyDetails) {
     precondition(details.row == row, "a key keeps its row")
     self.details = details
-    if details.limits.requests == nil { window = nil }
+    allowance.limits = details.limits
   }
 
   /// Notes the day of use; false if it is noted already.
@@ -26,16 +29,5 @@ final class KeyRecord {
     if details.lastUsedDay == day { return false }
     details.lastUsedDay = day
     return true
-  }
-
-  /// Makes the window what limit and length say now.
-  func fitWindow(seconds: Int) {
-    guard let limit = details.limits.requests else { return }
-    if window == nil {
-      window = AdmissionWindow(limit: limit, seconds: seconds)
-    } else if window?.limit != limit || windowSeconds != seconds {
-      window?.change(limit: limit, seconds: seconds)
-    }
-    windowSeconds = seconds
   }
 }

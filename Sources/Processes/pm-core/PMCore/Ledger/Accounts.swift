@@ -45,6 +45,7 @@ struct AccountsPlace {
   /// Nil if there are no credentials.
   var credentialsDirectory: String?
   var limits: RequestLimits
+  var vendor = VendorLimits()
 }
 
 /// Keys, limits and prices of the loop, as the ledger holds them at start.
@@ -53,7 +54,7 @@ struct Accounts {
   let register: KeyRegister
   let environment: [EnvironmentKey]
   let cacheSalts: CacheSalts
-  let limits: LimitDesk
+  let admission: AdmissionDesk
   let settings: SettingsDesk
   let models: ModelTable
   let prices: PriceTable
@@ -92,8 +93,9 @@ struct Accounts {
     alarms = AlarmBook(contents.alarms)
     modelDesk = ModelDesk(models, prices, alarms, offers: contents.offers)
 
-    limits = LimitDesk(global: place.limits.global)
-    settings = SettingsDesk(configured: place.limits, saved: contents.settings, limits: limits)
+    settings = SettingsDesk(
+      configured: CoreControl.LimitSettings(place.limits, place.vendor), saved: contents.settings)
+    admission = settings.admission
 
     keys = KeyTable(digester: digester)
     do throws(CryptoError) {
@@ -110,7 +112,7 @@ struct Accounts {
     changes += plan.changes(at: wall)
 
     try Self.write(changes, database)
-    try restoreWindows(database, now, wall)
+    try restoreLimits(database, now, wall)
   }
 
   private static func digester(_ place: AccountsPlace) throws(AccountsError) -> SecretDigester {
@@ -180,17 +182,28 @@ struct Accounts {
     }
   }
 
-  /// Takes the places of requests of the last window, so that a restart gives nobody a new one.
-  private func restoreWindows(
+  /// Counts the requests of the last window, and the money of this day and month and of the next: a
+  /// restart gives nobody a new one.
+  private func restoreLimits(
     _ database: Database, _ now: Instant, _ wall: WallTime
   ) throws(AccountsError) {
-    let since = WallTime(seconds: wall.seconds - Int64(limits.global.seconds))
+    let seconds = max(Int64(admission.windowSeconds), TokenWindow.seconds)
     var byRow: [Int64: KeyRecord] = [:]
     for details in keys.allDetails { byRow[details.row] = keys.record(details.id) }
     do throws(StoreError) {
-      for admission in try RecentAdmissions(database, since: since).admissions {
-        limits.restore(byRow[admission.key], admitted: admission.at, at: now, wall: wall)
+      let since = WallTime(seconds: wall.seconds - seconds)
+      for past in try PastRequest.read(database, since: since) {
+        admission.restore(past, of: byRow[past.key], at: now, wall: wall)
       }
+      // Two months have no more days; what lies beyond is not counted.
+      let end = WallTime(day: wall.startOfMonth.day + 62)
+      let sums = PeriodTotals(start: wall.startOfMonth, end: end, key: nil)
+      admission.turn(to: wall)
+      let isWhole = try sums.read(database) { group, sum in
+        admission.restore(sum[.nanoEuro], on: group.day, of: byRow[group.key])
+      }
+      // Budgets of which nobody knows what is spent are no budgets.
+      guard isWhole else { throw .damaged }
     } catch { throw .store(error) }
   }
 }

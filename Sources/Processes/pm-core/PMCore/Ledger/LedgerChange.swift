@@ -1,5 +1,6 @@
 import PMCrypto
 import PMSystem
+import PMWire
 
 /// A change of anything but requests. The loop computes it whole from its tables, which are the
 /// truth while the process runs, and puts it in force when it is on disk.
@@ -9,7 +10,7 @@ enum LedgerChange: Sendable {
   /// Wipes what names the holder; the bare id stays, because requests refer to it.
   case deleteKey(row: Int64, at: WallTime)
   /// Nil returns to the configuration.
-  case putSetting(SettingName, Int64?)
+  case putSetting(CoreControl.Setting, Int64?)
   case putMark(LedgerMark, [UInt8])
   case addModel(row: Int32, name: String)
   case addPrice(PriceRow)
@@ -26,14 +27,6 @@ struct ChangeSet: Sendable {
   /// Names the set in its completion.
   let number: UInt64
   let changes: [LedgerChange]
-}
-
-/// Limits that were saved here and override the configuration, by their names in requests.
-enum SettingName: String, CaseIterable, Sendable {
-  case globalRequests = "rate_limit_requests"
-  case globalSeconds = "rate_limit_window"
-  case addressRequests = "ip_rate_limit_requests"
-  case addressSeconds = "ip_rate_limit_window"
 }
 
 /// Who changed what, and why.

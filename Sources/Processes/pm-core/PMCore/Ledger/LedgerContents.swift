@@ -12,7 +12,7 @@ struct LedgerContents {
   var modelNames: [String] = []
   var prices: [PriceRow] = []
   var priceTables: [Digest256: Int32] = [:]
-  var settings: [SettingName: Int64] = [:]
+  var settings: [CoreControl.Setting: Int64] = [:]
   var alarms: [RaisedAlarm] = []
   var offers: [Offer] = []
   var pepperMark: [UInt8]?
@@ -126,7 +126,7 @@ extension LedgerContents {
     let rows = try database.prepare("SELECT name, value FROM setting")
     while try rows.step() {
       let name = rows.text(0)
-      if let setting = SettingName(rawValue: name) { settings[setting] = rows.integer(1) }
+      if let setting = CoreControl.Setting(rawValue: name) { settings[setting] = rows.integer(1) }
       if name == LedgerMark.pepper.rawValue { pepperMark = rows.blob(1) }
     }
   }
@@ -192,36 +192,5 @@ extension Statement {
     let texts = list.compactMap(\.string)
     guard texts.count == list.count else { throw .damaged }
     return texts
-  }
-}
-
-/// When requests were admitted before this start, to take up the limits where they were.
-struct RecentAdmissions {
-  /// At most so many are read: with more in one window, the oldest are forgotten.
-  static let rowsMax = 200_000
-
-  /// Oldest first. Before the ledger is open to requests, all have ended.
-  private(set) var admissions: [(key: Int64, at: WallTime)] = []
-
-  init(_ database: Database, since time: WallTime) throws(StoreError) {
-    let rows = try database.prepare(
-      """
-      SELECT id, key FROM \(LedgerSchema.endedRanges)
-      WHERE id >= ?1 AND id < ?2 ORDER BY id DESC LIMIT \(Self.rowsMax)
-      """)
-    try rows.bind(1, blob: RequestID.lowest(at: time).bits)
-    try rows.bind(2, blob: UInt128.max)
-    while try rows.step() {
-      guard let bits = rows.bits(0) else { throw .damaged }
-      admissions.append((rows.integer(1), RequestID(bits).time))
-    }
-    admissions.reverse()
-  }
-}
-
-extension RequestID {
-  /// No id made at that time or later is smaller.
-  static func lowest(at time: WallTime) -> RequestID {
-    RequestID(UInt128(UInt64(max(0, time.microseconds / 1000))) << 80)
   }
 }

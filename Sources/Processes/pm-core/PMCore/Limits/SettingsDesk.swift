@@ -1,51 +1,44 @@
 import PMWire
 
-/// The limits in force: what was saved here, member by member, else the configuration.
+/// The settings in force: what was saved here, one by one, else the configuration.
 final class SettingsDesk {
   private let configured: CoreControl.LimitSettings
-  private(set) var saved: [SettingName: Int64]
-  private let limits: LimitDesk
+  private(set) var saved: [CoreControl.Setting: Int64]
+  let admission: AdmissionDesk
   /// Told whenever a limit of client addresses changes; the edge enforces it.
   var onAddressLimit: ((RequestWindow) -> Void)?
 
-  init(configured: RequestLimits, saved: [SettingName: Int64], limits: LimitDesk) {
-    self.configured = CoreControl.LimitSettings(configured)
+  init(configured: CoreControl.LimitSettings, saved: [CoreControl.Setting: Int64]) {
+    self.configured = configured
     self.saved = saved
-    self.limits = limits
-    limits.change(global: inForce.global)
+    admission = AdmissionDesk(configured.overridden(by: saved))
   }
 
-  var inForce: CoreControl.LimitSettings {
-    var settings = configured
-    if let value = saved[.globalRequests] { settings.globalRequests = value }
-    if let value = saved[.globalSeconds] { settings.globalSeconds = value }
-    if let value = saved[.addressRequests] { settings.addressRequests = value }
-    if let value = saved[.addressSeconds] { settings.addressSeconds = value }
+  var inForce: CoreControl.LimitSettings { configured.overridden(by: saved) }
+
+  /// Puts saved settings in force, all at once; nil returns to the configuration.
+  func apply(_ changes: [(setting: CoreControl.Setting, value: Int64?)]) {
+    let before = inForce
+    for (setting, value) in changes { saved[setting] = value }
+    admission.change(to: inForce)
+    if inForce.address != before.address { onAddressLimit?(inForce.address) }
+  }
+}
+
+extension CoreControl.LimitSettings {
+  fileprivate func overridden(by saved: [CoreControl.Setting: Int64]) -> Self {
+    var settings = self
+    for (setting, value) in saved { settings[setting] = value }
     return settings
   }
+}
 
-  /// The members that a change touches.
-  static func members(
-    of change: CoreControl.LimitChange
-  ) -> [(name: SettingName, value: Int64?)] {
-    let all: [(SettingName, MemberChange<Int64>)] = [
-      (.globalRequests, change.globalRequests), (.globalSeconds, change.globalSeconds),
-      (.addressRequests, change.addressRequests), (.addressSeconds, change.addressSeconds),
-    ]
-    return all.compactMap { name, member in
-      switch member {
-      case .keep: nil
-      case .clear: (name, nil)
-      case .set(let value): (name, value)
-      }
+extension CoreControl.LimitChange {
+  /// What it sets, and what it returns to the configuration, in the order of the settings.
+  var values: [(setting: CoreControl.Setting, value: Int64?)] {
+    CoreControl.Setting.allCases.compactMap { setting in
+      let change = self[setting]
+      return change == .keep ? nil : (setting, change.applied(to: nil))
     }
-  }
-
-  /// Puts saved members in force, all at once.
-  func apply(_ members: [(name: SettingName, value: Int64?)]) {
-    let before = inForce
-    for (name, value) in members { saved[name] = value }
-    if inForce.global != before.global { limits.change(global: inForce.global) }
-    if inForce.address != before.address { onAddressLimit?(inForce.address) }
   }
 }

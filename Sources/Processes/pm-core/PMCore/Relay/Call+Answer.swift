@@ -131,6 +131,7 @@ extension Call {
     let isFaulty = !stream.take(piece)
     if !isDrain { vendor?.expect(within: CoreBounds.keepAliveSeconds) }
     stream.lastEventAt = core.events.now
+    if isBeyondBudget(stream) { return cut(stream) }
     if let client {
       core.write(to: client) { out in
         if !stream.hasBegun { writeStreamHead(to: &out) }
@@ -169,6 +170,28 @@ extension Call {
     } else {
       usage.flags.insert(.partial)
     }
+    abort(stream, usage, error)
+  }
+
+  /// Whether it has cost more than was reserved for it, where a budget forbids that.
+  private func isBeyondBudget(_ stream: EventAnswer) -> Bool {
+    guard let lease, lease.isHard, let reserved = lease.nanoEuro,
+      case .nanoEuro(let cost)? = price?.cost(of: stream.usage(of: self))
+    else { return false }
+    return cost > reserved
+  }
+
+  /// The vendor did not keep to its cap. What has just come is not delivered any more.
+  private func cut(_ stream: EventAnswer) {
+    cancelVendor()
+    stream.passing.clear()
+    var usage = stream.usage(of: self)
+    usage.flags.insert(.cut)
+    abort(stream, usage, .budgetReached)
+  }
+
+  /// The error is the last event, in place of the mark of a whole stream.
+  private func abort(_ stream: EventAnswer, _ usage: Usage, _ error: APIError) {
     stream.terminator.clear()
     let text = error.body(route.dialect, requestID: id.text)
     stream.terminator.append(
@@ -294,7 +317,7 @@ extension Call {
     } else {
       out.append("Transfer-Encoding: chunked\r\n")
     }
-    decision.write(to: &out)
+    writeLimits(to: &out)
     out.append("\r\n")
   }
 
@@ -308,7 +331,7 @@ extension Call {
       Transfer-Encoding: chunked\r
 
       """)
-    decision.write(to: &out)
+    writeLimits(to: &out)
     out.append("\r\n")
   }
 
@@ -356,10 +379,10 @@ extension Call {
 
   private func tell(_ error: APIError, _ text: String?, _ client: EdgeConnection) {
     guard let text else {
-      return client.respond(error, route.dialect, id, fields: decision.fields)
+      return client.respond(error, route.dialect, id, fields: limitFields)
     }
     client.respond(
-      error.status, decision.fields, error.body(route.dialect, requestID: id.text, vendorText: text)
+      error.status, limitFields, error.body(route.dialect, requestID: id.text, vendorText: text)
     )
   }
 }

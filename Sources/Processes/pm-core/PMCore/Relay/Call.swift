@@ -5,13 +5,13 @@ import PMWire
 
 /// One request that costs money, from its head to its settlement.
 ///
-///     receiving ─▶ reserving ─▶ asking ─▶ answering ─▶ settling ─▶ done
+///     receiving ─▶ queued ─▶ reserving ─▶ asking ─▶ answering ─▶ settling ─▶ done
 ///
 /// The body is checked while it passes; the vendor gets its end only when the reservation is
 /// durable, and the client gets the end of the answer only when the settlement is.
 final class Call: VendorTask {
   enum Phase {
-    case receiving, reserving, waitingForVendor, asking, answering, settling, done
+    case receiving, queued, reserving, waitingForVendor, asking, answering, settling, done
   }
 
   let core: CoreLoop
@@ -51,7 +51,12 @@ final class Call: VendorTask {
   // The reservation.
   private(set) var price: PriceRow?
   private(set) var model = ModelIndex.unlisted
-  private(set) var reservedNanoEuro: Int64?
+  /// What it holds of the limits, from the end of its body to its settlement.
+  var lease: Lease?
+  /// The vendor's limits count it.
+  var isShareTaken = false
+  private var outcome: (usage: Usage, nanoEuro: Int64)?
+  var reservedNanoEuro: Int64? { lease?.nanoEuro }
 
   // The answer.
   var answer: AnswerRelay?
@@ -106,7 +111,10 @@ final class Call: VendorTask {
         typeRange.count < 10 || !headBytes.equals(start..<start + 10, ignoringCase: "multipart/")
       else { return refuseAtDoor(.contentType) }
       json = JSONBody(
-        route, edits: BodyEdits(cacheSalt: core.cacheSalts.salt(of: key.details, at: wall)))
+        route,
+        edits: BodyEdits(
+          cacheSalt: core.cacheSalts.salt(of: key.details, at: wall),
+          clampsOutput: core.admission.hasBudget(key)))
       bodyBytesMax = core.configuration.limits.jsonBodyBytesMax
     }
     if let length = head.fields.contentLength, length > bodyBytesMax {
@@ -121,7 +129,7 @@ final class Call: VendorTask {
 
   private func refuseAtDoor(_ error: APIError) -> Bool {
     phase = .done
-    client?.respond(error, route.dialect, id, fields: decision.fields)
+    client?.respond(error, route.dialect, id, fields: limitFields)
     return false
   }
 
@@ -186,8 +194,6 @@ final class Call: VendorTask {
     } catch {
       return refuse(error.answer)
     }
-    json?.finish(outputTokensMax: nil, into: &held)
-    (json, form) = (nil, nil)
     let name = facts.model
     let asked = core.models.index(of: name.span) ?? .unlisted
     model = asked == .unlisted ? asked : core.prices.model(asked, at: wall)
@@ -196,49 +202,41 @@ final class Call: VendorTask {
     }
     price = model == .unlisted ? nil : core.prices.row(of: model, at: wall)
     if price == nil { Log.write(.core(.modelUnpriced)) }
-    reservedNanoEuro = worstCase()
+    guard reserveLimits() else { return }
+    json?.finish(outputTokensMax: lease?.outputTokensMax, into: &held)
+    (json, form) = (nil, nil)
+    askForShare()
+  }
+
+  /// Has the reservation written.
+  func reserve() {
     phase = .reserving
     core.reserve(
       ReservationRow(
         id: id, key: key.row, model: model, route: route, reservedNanoEuro: reservedNanoEuro,
-        price: price?.row ?? 0, priceTable: core.prices.table), for: self)
-  }
-
-  /// The most that the request can cost; nil if it has no price.
-  private func worstCase() -> Int64? {
-    guard let price else { return nil }
-    var usage = Usage()
-    if route == .transcriptions {
-      // Without a length the bytes tell at most an hour.
-      let seconds = min(3600, Int64(facts.bodyBytes) / 500)
-      usage.audioMilliseconds = facts.audioMilliseconds ?? seconds * 1000
-      usage.bytes = Int64(facts.bodyBytes)
-    } else {
-      usage.fresh = max(
-        Int64(facts.bodyBytes), facts.hasImages ? CoreBounds.imagePromptTokensAssumed : 0)
-      if route != .embeddings {
-        // A cap beyond what any model can say, or below nothing, is no cap.
-        let cap = facts.outputTokensMax.map { min($0, CoreBounds.outputTokensMax) }
-        let each = cap.flatMap { $0 > 0 ? $0 : nil } ?? CoreBounds.outputTokensAssumedMax
-        usage.output =
-          each * min(facts.choices, CoreBounds.choicesMax)
-          * min(facts.prompts, CoreBounds.promptsMax)
-      }
-    }
-    if case .nanoEuro(let sum) = price.cost(of: usage) { return sum }
-    return nil
+        reservedTokens: lease?.tokens, price: price?.row ?? 0, priceTable: core.prices.table),
+      for: self)
   }
 
   /// Answers before anything reached the vendor; no row is written.
   func refuse(_ error: APIError) {
-    vendor?.abandon()
-    vendor = nil
-    phase = .done
-    held.release()
+    giveUp()
     // The rest of the request is read and dropped.
     client?.setReading(true)
-    client?.respond(error, route.dialect, id, fields: decision.fields)
+    client?.respond(error, route.dialect, id, fields: limitFields)
     finish()
+  }
+
+  /// Gives back what it holds, before there is a row.
+  private func giveUp() {
+    vendor?.abandon()
+    vendor = nil
+    if phase == .queued { core.vendorQueue.leave(self) }
+    phase = .done
+    held.release()
+    var nothing = Usage()
+    nothing.flags = .notSent
+    settleLimits(nothing, nanoEuro: 0)
   }
 
   // MARK: The vendor
@@ -280,7 +278,7 @@ final class Call: VendorTask {
   func endEarly(_ error: APIError) {
     cancelVendor()
     switch phase {
-    case .receiving: refuse(error)
+    case .receiving, .queued: refuse(error)
     case .reserving: earlyFault = error
     case .waitingForVendor: settleUnsent(error)
     case .asking, .answering, .settling, .done: break
@@ -377,8 +375,14 @@ final class Call: VendorTask {
       }
     case .settling:
       phase = .done
-      // What is not accounted for must not look complete.
-      if failed { client?.close() } else { tellEnd() }
+      if failed {
+        keepReservation()
+        // What is not accounted for must not look complete.
+        client?.close()
+      } else {
+        if let outcome { settleLimits(outcome.usage, nanoEuro: outcome.nanoEuro) }
+        tellEnd()
+      }
       finish()
     default: break
     }
@@ -414,6 +418,10 @@ final class Call: VendorTask {
     // No honest usage is that large: what was reserved is charged.
     case .tooLarge: cost = reservedNanoEuro
     }
+    if usage.flags.contains(.cut), let reserved = reservedNanoEuro {
+      cost = min(cost ?? reserved, reserved)
+    }
+    outcome = (usage, cost ?? 0)
     if state == .settled { note(usage, cost) }
     phase = .settling
     settledStatus = UInt16(clamping: status)
@@ -442,7 +450,7 @@ final class Call: VendorTask {
     }
     answer = nil
     client = nil
-    core.callEnded()
+    core.callEnded(key)
   }
 
   // MARK: What the vendor's connection says
@@ -462,9 +470,8 @@ final class Call: VendorTask {
   func clientLeft() {
     client = nil
     switch phase {
-    case .receiving:
-      vendor?.abandon()
-      vendor = nil
+    case .receiving, .queued:
+      giveUp()
       finish()
     case .waitingForVendor: settleUnsent(nil)
     case .asking, .answering: leaveVendor()

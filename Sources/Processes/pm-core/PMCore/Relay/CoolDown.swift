@@ -6,7 +6,7 @@ struct CoolDown {
   private static let secondsFirst: UInt64 = 2
 
   private var secondsNext = secondsFirst
-  private var until = Instant(nanoseconds: 0)
+  private(set) var until = Instant(nanoseconds: 0)
 
   /// The vendor has refused a request. `stated` are the seconds that it asks for.
   mutating func begin(

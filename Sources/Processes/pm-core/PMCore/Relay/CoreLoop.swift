@@ -11,13 +11,14 @@ final class CoreLoop {
   let accounts: Accounts
   let keys: KeyTable
   let cacheSalts: CacheSalts
-  let limits: LimitDesk
+  let admission: AdmissionDesk
   let models: ModelTable
   let prices: PriceTable
   let health: VendorHealth
   let metrics: MetricBook
   private(set) var modelList: ModelList?
   let holders: HolderDesk
+  private(set) lazy var vendorQueue = VendorQueue(of: self)
   let pool: VendorPool
   private let ledger: Ledger
   private var outbox: [LedgerOperation] = []
@@ -86,7 +87,7 @@ final class CoreLoop {
     self.holders = holders
     keys = accounts.keys
     cacheSalts = accounts.cacheSalts
-    limits = accounts.limits
+    admission = accounts.admission
     models = accounts.models
     prices = accounts.prices
     metrics = MetricBook(models: models)
@@ -174,7 +175,10 @@ final class CoreLoop {
 
   var hasRoom: Bool { inFlight < CoreBounds.callsMax }
 
-  func callBegan() { inFlight += 1 }
+  func callBegan(_ key: KeyRecord) {
+    inFlight += 1
+    admission.begin(key)
+  }
 
   /// A call took a connection to the vendor, or has no more use for one. Calls that wait for the
   /// vendor's return do not count: the vendor may only be restarted when this is 0.
@@ -184,8 +188,9 @@ final class CoreLoop {
     if vendorCalls == 0 && health.isDraining { onVendorChanged() }
   }
 
-  func callEnded() {
+  func callEnded(_ key: KeyRecord) {
     inFlight -= 1
+    admission.end(key)
     if isDraining { endIfDrained() }
   }
 

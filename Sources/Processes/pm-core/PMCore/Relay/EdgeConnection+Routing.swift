@@ -20,15 +20,15 @@ extension EdgeConnection {
       guard isAllowed(key, head, headBytes) else {
         return respond(.notAllowed, route.dialect, requestID)
       }
-      let decision = core.limits.admit(key, at: loop.now, wall: wall)
-      guard decision.isAdmitted else {
-        let error: APIError = decision.scope == .key ? .keyLimit : .globalLimit
+      let decision = core.admission.admit(
+        key, at: loop.now, wall: wall, isMetered: RouteSet.metered.contains(route))
+      if let error = decision.error {
         return respond(
-          error.retrying(after: decision.retryAfterSeconds), route.dialect, requestID,
-          fields: decision.fields)
+          error, route.dialect, requestID, fields: decision.fields(nil, route.dialect))
       }
       guard key.details.policy.allows(route) else {
-        return respond(.notAllowed, route.dialect, requestID, fields: decision.fields)
+        return respond(
+          .notAllowed, route.dialect, requestID, fields: decision.fields(nil, route.dialect))
       }
       serve(route, head, headBytes, key, decision, requestID, wall)
     }
@@ -120,10 +120,15 @@ extension EdgeConnection {
   ) {
     switch route {
     case .keyInfo: respond(200, noStore, key.details.keyInfo)
-    case .key: respond(200, noStore + decision.fields, key.details.ownEntry(decision, at: wall))
+    case .key:
+      core.admission.turn(key, to: wall)
+      let tokens = core.admission.tokenStanding(key, at: loop.now)
+      respond(
+        200, noStore + decision.fields(tokens, route.dialect),
+        key.ownEntry(decision, tokens, at: wall))
     case .usage:
       let query = String(copying: headBytes.extracting(head.query))
-      answerUsage(query, of: key, noStore + decision.fields, id, wall)
+      answerUsage(query, of: key, noStore + decision.fields(nil, route.dialect), id, wall)
     case .models: core.modelList?.answer(self, key, model: nil, decision, id)
     case .model:
       let name = Self.name(route, head, headBytes)
@@ -135,7 +140,7 @@ extension EdgeConnection {
       let call = Call(route, key, decision, id, wall, of: core, for: self)
       guard call.prepare(head, headBytes) else { return }
       begin(call)
-      core.callBegan()
+      core.callBegan(key)
       if head.expectsContinue { sendContinue() }
     }
   }
@@ -171,32 +176,5 @@ extension EdgeConnection {
 extension String {
   fileprivate var replacingDashes: String {
     String(map { $0 == "-" ? "_" : $0 })
-  }
-}
-
-extension LimitDecision {
-  /// Lines of both header families.
-  var fields: String {
-    "X-RateLimit-Limit: \(limit)\r\nX-RateLimit-Remaining: \(remaining)\r\n"
-      + "X-RateLimit-Reset: \(resetUnixSeconds)\r\nX-RateLimit-Limit-Requests: \(limit)\r\n"
-      + "X-RateLimit-Remaining-Requests: \(remaining)\r\n"
-      + "X-RateLimit-Reset-Requests: \(retryAfterSeconds)s\r\n"
-  }
-
-  /// The same without a string, for the request path.
-  func write(to out: inout ByteBuffer) {
-    out.append("X-RateLimit-Limit: ")
-    out.append(decimal: limit)
-    out.append("\r\nX-RateLimit-Remaining: ")
-    out.append(decimal: remaining)
-    out.append("\r\nX-RateLimit-Reset: ")
-    out.append(decimal: Int(resetUnixSeconds))
-    out.append("\r\nX-RateLimit-Limit-Requests: ")
-    out.append(decimal: limit)
-    out.append("\r\nX-RateLimit-Remaining-Requests: ")
-    out.append(decimal: remaining)
-    out.append("\r\nX-RateLimit-Reset-Requests: ")
-    out.append(decimal: retryAfterSeconds)
-    out.append("s\r\n")
   }
 }

@@ -67,6 +67,9 @@ final class ModelList: VendorTask {
 
   override func answerBegan(_ head: ResponseHead, _ bytes: borrowing Span<UInt8>) {
     status = head.status
+    var asked = VendorAmounts()
+    asked[.requests] = 1
+    core.vendorQueue.count(asked)
   }
 
   override func answerContinued(_ piece: borrowing Span<UInt8>, isLast: Bool) {
@@ -132,7 +135,7 @@ final class ModelList: VendorTask {
 
   private func tell(_ waiter: Waiter) {
     guard let client = waiter.client else { return }
-    let fields = waiter.decision.fields
+    let fields = waiter.decision.fields(nil, .openAI)
     guard ageSeconds < CoreBounds.modelListStaleSeconds else {
       return client.respond(core.health.error, .openAI, waiter.id, fields: fields)
     }

@@ -82,4 +82,7 @@ final class VendorHealth {
 
   /// Whole seconds until the vendor may be asked again; nil if now.
   func throttleSeconds(at now: Instant) -> Int? { coolDown.seconds(at: now) }
+
+  /// Nothing new goes to the vendor before this.
+  var throttledUntil: Instant { coolDown.until }
 }
