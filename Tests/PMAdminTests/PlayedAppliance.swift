@@ -11,6 +11,7 @@ final class PlayedAppliance: Appliance {
   struct State {
     var keys: [CoreControl.KeyEntry] = []
     var limits = CoreControl.LimitSettings(RequestLimits())
+    var prices = CoreControl.PriceList(prices: [], table: 1, digest: "00ff")
     var usage = Usage()
     var attestation = GateRecord(
       gate: "not attested", token: nil, time: "2026-11-22T12:00:00Z", platform: nil, steps: [])
@@ -77,6 +78,17 @@ final class PlayedAppliance: Appliance {
   func limits() throws(ControlError) -> CoreControl.LimitSettings { try act { $0.limits } }
   func setLimits(_ limits: CoreControl.LimitSettings) throws(ControlError) {
     try act { $0.limits = limits }
+  }
+  func prices() throws(ControlError) -> CoreControl.PriceList { try act { $0.prices } }
+  func addPrice(_ price: CoreControl.NewPrice) throws(ControlError) {
+    try act { state in
+      var entry = CoreControl.PriceEntry(
+        row: Int64(state.prices.prices.count + 1), model: price.model,
+        validFrom: price.validFrom ?? WallTime(seconds: 0), standing: "operator",
+        source: price.source, isInForce: price.validFrom == nil)
+      entry.terms = price.terms
+      state.prices.prices.append(entry)
+    }
   }
   func usage(_ period: Period) throws(ControlError) -> Usage { try act { $0.usage } }
   func standing() throws(ControlError) -> Standing {

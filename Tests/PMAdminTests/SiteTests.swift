@@ -252,6 +252,34 @@ import Testing
     #expect(try stage.appliance.limits() == limits)
   }
 
+  @Test func aPriceIsAddedAndShown() throws {
+    let stage = try Stage()
+    var browser = Browser(stage)
+    _ = try browser.signIn()
+    func add(_ form: String) throws -> Response {
+      try browser.send("/admin/settings/prices", form, from: "/admin/settings")
+    }
+    let added = try add("model=a%3Cb&input=0.43&output=1.7&cached=&valid_from=")
+    #expect(added.location == "/admin/settings?success=prices")
+    let price = try #require(try stage.appliance.prices().prices.first)
+    #expect(price.model == "a<b" && price.terms.input == 430_000)
+    _ = try add("model=later&input=1&valid_from=9000-01-01")
+    let page = browser.get("/admin/settings?success=prices").body
+    for text in ["a&lt;b", "<td>0.43</td><td>1.70</td><td>–</td>", "9000-01-01 (to come)", "00ff"] {
+      #expect(page.contains(text), "\(text)")
+    }
+    for wrong in [
+      "model=m", "input=1", "model=m&input=x", "model=m&input=0.0000001", "model=m&input=-1",
+      "model=m&output=1", "model=m&cached=1&per_minute=1", "model=m&per_minute=1&per_mb=1",
+      "model=m&input=1&valid_from=soon", "model=m&input=1000001",
+    ] {
+      let refused = try add(wrong)
+      #expect(refused.status == .unprocessable && refused.body.contains("Add a price"), "\(wrong)")
+    }
+    #expect(try stage.appliance.prices().prices.count == 2)
+    #expect(try browser.post("/admin/settings/prices", "model=m&input=1").status == .forbidden)
+  }
+
   @Test func usageIsShownAndWhatIsMissingIsSaid() throws {
     let stage = try Stage()
     stage.appliance.state.withLock {

@@ -37,6 +37,9 @@ import Testing
     ["keys", "create", "--expires-at", "2030-01-01"], ["keys", "rotate", "a", "--overlap", "1"],
     ["keys", "rotate", "a", "--overlap-hours", "1", "--overlap-seconds", "1"],
     ["keys", "rotate", "a", "--overlap-hours", "-1"],
+    ["prices"], ["prices", "add"], ["prices", "add", "m", "--input", "1,5"],
+    ["prices", "add", "m", "--input", "0.0000001"], ["prices", "add", "m", "--from", "soon"],
+    ["alarms"], ["alarms", "acknowledge"], ["alarms", "acknowledge", "x"],
   ])
   func wrongWordsExitWith2(_ words: [String]) {
     #expect(PMCommand.run(["pmctl"] + words) == ExitCode.usage)
@@ -104,6 +107,29 @@ import Testing
       "Prompt cache: off", "Old secret: works until 2023-11-14T22:13:20Z",
     ] { #expect(lines.contains(Substring(line)), "\(line)") }
     #expect(!lines.contains { $0.hasPrefix("Allowed models") || $0.hasPrefix("Owner") })
+  }
+
+  @Test func pricesAndAlarmsAreTables() {
+    var price = CoreControl.PriceEntry(
+      row: 3, model: "m", validFrom: WallTime(seconds: 0), standing: "operator", source: "us",
+      isInForce: true)
+    (price.terms.input, price.terms.perMinute) = (430_000, 14_000)
+    let text = PriceView(prices: [price], table: 2, digest: "00ff").text
+    let cells = text.split(separator: "\n").first { $0.hasPrefix("m ") }?.split(separator: " ")
+    #expect(
+      cells ?? [] == [
+        "m", "1970-01-01T00:00:00Z", "0.43", "-", "-", "0.014", "-", "in", "force", "operator",
+        "us",
+      ])
+    #expect(text.hasSuffix("Table 2, SHA-256 00ff"))
+    #expect(PriceView.added(price) == "Price 3 of m from 1970-01-01T00:00:00Z: in force now.")
+    var budget = CoreControl.AlarmEntry(row: 9, kind: "budget_near", since: WallTime(seconds: 0))
+    budget.period = "2026-11"
+    budget.acknowledgedAt = WallTime(seconds: 1)
+    let lines = AlarmView(alarms: [budget]).text.split(separator: "\n")
+    #expect(
+      lines.last == "9       1970-01-01T00:00:00Z  budget_near  all keys, 2026-11  acknowledged")
+    #expect(AlarmView(alarms: []).text == "There are no alarms.")
   }
 
   @Test func usageIsATable() {

@@ -1,5 +1,4 @@
 public import PMJSON
-public import PMSystem
 
 extension CoreControl {
   /// What can be set while the appliance runs, by its name in requests and in the ledger.
@@ -158,64 +157,6 @@ extension CoreControl {
 
     public var json: JSONValue {
       guard var object = valuesJSON.object else { return .null }
-      object["reason"] = reason.map { .string($0) }
-      return .object(object)
-    }
-  }
-
-  /// Body of `addPrice`: a row of standing `operator`. Micro-euro per 1 000 000 tokens, per audio
-  /// minute, or per 1 048 576 bytes, net of VAT.
-  public struct NewPrice: Equatable, Sendable {
-    public var model: String
-    /// Nil: from now on.
-    public var validFrom: WallTime?
-    public var validTo: WallTime?
-    public var input: Int64?
-    public var output: Int64?
-    public var cached: Int64?
-    public var perMinute: Int64?
-    public var perMegabyte: Int64?
-    public var source: String
-    public var reason: String?
-
-    /// 1 000 000 euro for a million tokens: no typing error passes for a price.
-    public static let priceRange: ClosedRange<Int64> = 0...1_000_000_000_000
-    static let modelCharactersMax = 128
-    static let sourceCharactersMax = 256
-
-    public init(model: String, source: String) { (self.model, self.source) = (model, source) }
-
-    public init(body: [UInt8]) throws(Fault) {
-      var reader = try BodyReader(body)
-      guard let model = try reader.text("model", charactersMax: Self.modelCharactersMax) else {
-        throw Fault("model", .missing)
-      }
-      self.model = model
-      source = try reader.text("source", charactersMax: Self.sourceCharactersMax) ?? ""
-      validFrom = try reader.timeChange("valid_from").applied(to: nil)
-      validTo = try reader.timeChange("valid_to").applied(to: nil)
-      input = try reader.integer("input", Self.priceRange)
-      output = try reader.integer("output", Self.priceRange)
-      cached = try reader.integer("cached", Self.priceRange)
-      perMinute = try reader.integer("per_minute", Self.priceRange)
-      perMegabyte = try reader.integer("per_mb", Self.priceRange)
-      reason = try reader.reason()
-      try reader.finish()
-      if perMinute != nil, perMegabyte != nil { throw Fault("per_mb", .unknown) }
-      if input == nil, output == nil, perMinute == nil, perMegabyte == nil {
-        throw Fault("input", .missing)
-      }
-    }
-
-    public var json: JSONValue {
-      var object: JSONObject = ["model": .string(model), "source": .string(source)]
-      object["valid_from"] = validFrom?.unixSeconds
-      object["valid_to"] = validTo?.unixSeconds
-      object["input"] = input.map { .integer($0) }
-      object["output"] = output.map { .integer($0) }
-      object["cached"] = cached.map { .integer($0) }
-      object["per_minute"] = perMinute.map { .integer($0) }
-      object["per_mb"] = perMegabyte.map { .integer($0) }
       object["reason"] = reason.map { .string($0) }
       return .object(object)
     }

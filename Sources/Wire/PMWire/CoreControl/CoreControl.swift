@@ -116,6 +116,10 @@ public enum CoreControl {
       case missing, wrongType, unknown
       case outOfRange(ClosedRange<Int64>)
       case tooMany(Int)
+      case excluded(by: String)
+      case notAfter(String)
+      /// The name of a model stands for another model.
+      case isAlias
       case notJSON
     }
     /// The member at fault; empty if it is the whole.
@@ -136,6 +140,9 @@ public enum CoreControl {
       case .outOfRange(let range):
         return "\(name) must be between \(range.lowerBound) and \(range.upperBound)."
       case .tooMany(let countMax): return "\(name) may have at most \(countMax) entries."
+      case .excluded(let other): return "\(name) cannot stand beside \(other)."
+      case .notAfter(let other): return "\(name) must be later than \(other)."
+      case .isAlias: return "\(name) is a second name: give the model itself its price."
       case .notJSON: return "\(name) is not valid JSON."
       }
     }

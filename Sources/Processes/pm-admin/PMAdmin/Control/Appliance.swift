@@ -10,6 +10,8 @@ protocol Appliance: Sendable {
   func changeKey(_ id: KeyID, _ change: CoreControl.KeyChange) throws(ControlError)
   func limits() throws(ControlError) -> CoreControl.LimitSettings
   func setLimits(_ limits: CoreControl.LimitSettings) throws(ControlError)
+  func prices() throws(ControlError) -> CoreControl.PriceList
+  func addPrice(_ price: CoreControl.NewPrice) throws(ControlError)
   func usage(_ period: Period) throws(ControlError) -> Usage
   func standing() throws(ControlError) -> Standing
   func attestation() throws(ControlError) -> GateRecord

@@ -44,6 +44,15 @@ struct ApplianceSockets: Appliance {
     _ = try core.ask(.changeSettings, change.json)
   }
 
+  func prices() throws(ControlError) -> CoreControl.PriceList {
+    guard let list = CoreControl.PriceList(try core.ask(.listPrices)) else { throw .notUnderstood }
+    return list
+  }
+
+  func addPrice(_ price: CoreControl.NewPrice) throws(ControlError) {
+    _ = try core.ask(.addPrice, price.json)
+  }
+
   func usage(_ period: Period) throws(ControlError) -> Usage {
     try Usage(try core.ask(.readUsage, query: "?period=\(period.rawValue)"))
   }

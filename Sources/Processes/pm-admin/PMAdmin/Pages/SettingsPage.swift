@@ -1,11 +1,12 @@
 internal import PMWire
 
-/// What is true of the appliance now, and the request limits.
+/// What is true of the appliance now, the request limits, and the prices.
 struct SettingsPage {
   /// Nil if pmctl did not answer.
   var standing: Standing?
   var limits: LimitsForm
   var isSaved = false
+  var prices: PriceSection
   var token: () -> String
 
   var content: HTML {
@@ -14,6 +15,7 @@ struct SettingsPage {
     \(connection)
     \(services)
     \(limitsForm)
+    \(prices.content)
     """
   }
 

@@ -5,7 +5,7 @@ internal import PMWire
 /// served.
 enum Place: Equatable {
   case keys, settings, usage, attestation, documentation
-  case generate, saveLimits
+  case generate, saveLimits, addPrice
   case keyPage(KeyID)
   case key(KeyID, KeyAct)
 
@@ -24,6 +24,7 @@ enum Place: Equatable {
     case "/admin/about": self = .documentation
     case "/admin/keys/generate": self = .generate
     case "/admin/settings/rate-limits": self = .saveLimits
+    case "/admin/settings/prices": self = .addPrice
     default:
       let parts = path.split(separator: "/", omittingEmptySubsequences: false)
       guard (4...5).contains(parts.count), parts[0].isEmpty, parts[1] == "admin",
@@ -41,7 +42,7 @@ enum Place: Equatable {
   var changesSomething: Bool {
     switch self {
     case .keys, .settings, .usage, .attestation, .documentation, .keyPage: false
-    case .generate, .saveLimits, .key: true
+    case .generate, .saveLimits, .addPrice, .key: true
     }
   }
 

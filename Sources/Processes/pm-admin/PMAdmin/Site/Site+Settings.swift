@@ -1,26 +1,33 @@
+internal import PMSystem
 internal import PMWire
 
 extension Site {
   /// Answers even when core or pmctl does not: that is what the page is for.
   func settingsPage(_ request: Request, _ session: SignedIn) -> Response {
-    let isSaved = request.query.text("success") == "rate_limits"
-    let form = LimitsForm(showing: try? appliance.limits())
-    return settingsPage(form, isSaved: isSaved, session, .ok)
+    settingsPage(saved: request.query.text("success"), session, .ok)
   }
 
-  private func settingsPage(
-    _ form: LimitsForm, isSaved: Bool, _ session: SignedIn, _ status: Response.Status
+  /// `limits` and `prices` are forms as they were typed; `saved` names the one that was taken.
+  func settingsPage(
+    limits: LimitsForm? = nil, prices: PriceForm = PriceForm(), saved: String? = nil,
+    _ session: SignedIn, _ status: Response.Status
   ) -> Response {
+    let token = { self.token(for: session.binding) }
     let page = SettingsPage(
-      standing: try? appliance.standing(), limits: form, isSaved: isSaved,
-      token: { self.token(for: session.binding) })
+      standing: try? appliance.standing(),
+      limits: limits ?? LimitsForm(showing: try? appliance.limits()),
+      isSaved: saved == "rate_limits",
+      prices: PriceSection(
+        list: try? appliance.prices(), form: prices, isSaved: saved == "prices", now: .now(),
+        token: token),
+      token: token)
     return .page(layout.page(Tab.settings.rawValue, tab: .settings, page.content), status)
   }
 
   func saveLimits(_ request: Request, _ session: SignedIn) throws(ControlError) -> Response {
     let typed = LimitsForm(request.form, over: try appliance.limits())
     guard let limits = typed.limits else {
-      return settingsPage(typed, isSaved: false, session, .unprocessable)
+      return settingsPage(limits: typed, session, .unprocessable)
     }
     try appliance.setLimits(limits)
     return .redirect("/admin/settings?success=rate_limits")

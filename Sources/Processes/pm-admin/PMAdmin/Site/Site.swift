@@ -93,6 +93,7 @@ final class Site: Sendable {
         ))
     case .generate: try generateKey(request, session)
     case .saveLimits: try saveLimits(request, session)
+    case .addPrice: try addPrice(request, session)
     case .keyPage(let id): try keyPage(id, session)
     case .key(let id, let act): try change(id, act, request, session)
     }

@@ -104,55 +104,6 @@ extension ControlDesk {
     return row
   }
 
-  // MARK: Prices
-
-  func pricesJSON(at time: WallTime) -> JSONValue {
-    let prices = accounts.prices
-    let rows = prices.rows.sorted {
-      ($0.model, $0.validFrom, $0.row) < ($1.model, $1.validFrom, $1.row)
-    }
-    return [
-      "prices": .array(
-        rows.map { $0.json(isInForce: prices.row(model: $0.model, at: time)?.row == $0.row) }),
-      "table": .integer(Int64(prices.table)),
-      "digest": (try? prices.digest()).map { .string($0.hex) } ?? .null,
-    ]
-  }
-
-  func addPrice(
-    _ body: [UInt8], _ caller: Caller, _ reply: @escaping Reply
-  ) throws(CoreControl.Fault) {
-    let new = try CoreControl.NewPrice(body: body)
-    guard ModelTable.isName(new.model) else { throw CoreControl.Fault("model", .wrongType) }
-    let (prices, modelDesk) = (accounts.prices, accounts.modelDesk)
-    guard prices.rows.count < PriceTable.rowsMax else { return reply(.busy) }
-    perform(reply) { () throws(KeyRefusal) in
-      let row = PriceRow(
-        row: prices.nextRow, model: new.model, validFrom: new.validFrom ?? caller.time,
-        validTo: new.validTo, input: new.input, output: new.output, cached: new.cached,
-        perMinute: new.perMinute, perMegabyte: new.perMegabyte, standing: .operator,
-        source: new.source)
-      // What is in force when the row begins to be.
-      let before = prices.row(model: new.model, at: row.validFrom)
-      let audit = caller.audit(
-        "price", new.model, new.reason, new.json, before: before?.json(isInForce: true),
-        after: row.json(isInForce: true))
-      var changes: [LedgerChange] = [.addPrice(row), audit]
-      let digest = try? PriceTable.digest(of: prices.rows + [row])
-      if let digest, let change = prices.change(for: digest, at: caller.time) {
-        changes.append(change)
-      }
-      return Outcome(
-        changes: changes,
-        apply: {
-          prices.add(row)
-          if let digest { prices.adopt(digest) }
-          modelDesk.pricesChanged(at: caller.time)
-        },
-        answer: { ControlResponse(201, .json(row.json(isInForce: row.isValid(at: caller.time)))) })
-    }
-  }
-
   // MARK: Audit and status
 
   /// The newest entries first; `before` is a row of the page before.
@@ -257,19 +208,5 @@ extension KeysFileWatcher.Standing {
     case .unreadable: ["state": "unreadable"]
     case .gone: ["state": "gone"]
     }
-  }
-}
-
-extension PriceRow {
-  fileprivate func json(isInForce: Bool) -> JSONValue {
-    func price(_ value: Int64?) -> JSONValue { value.map { .integer($0) } ?? .null }
-    return [
-      "price": .integer(Int64(row)), "model": .string(model),
-      "valid_from": .string(validFrom.civil.rfc3339),
-      "valid_to": validTo.map { .string($0.civil.rfc3339) } ?? .null, "input": price(input),
-      "output": price(output), "cached": price(cached), "per_minute": price(perMinute),
-      "per_mb": price(perMegabyte), "standing": .string(standing.word), "source": .string(source),
-      "in_force": .bool(isInForce),
-    ]
   }
 }

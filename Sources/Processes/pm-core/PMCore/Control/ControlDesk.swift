@@ -134,7 +134,7 @@ final class ControlDesk {
     case .exportUsage: try exportUsage(query, caller, reply)
     case .readAudit: try readAudit(query, reply)
     case .verifyLedger: try verifyLedger(query, reply)
-    case .listPrices: reply(.ok(pricesJSON(at: caller.time)))
+    case .listPrices: reply(.ok(priceList(at: caller.time).json))
     case .addPrice: try addPrice(body, caller, reply)
     case .listAlarms: reply(.ok(alarmsJSON))
     case .acknowledgeAlarm(let row): try acknowledge(row, body, caller, reply)
@@ -188,7 +188,7 @@ extension CoreControl.Act {
   /// What the admin pages may not do.
   fileprivate var isForAdministrators: Bool {
     switch self {
-    case .importKeys, .addPrice, .makeBackup: true
+    case .importKeys, .makeBackup: true
     default: false
     }
   }

@@ -4,7 +4,7 @@ import PMSystem
 enum ControlRole: String, Sendable {
   /// Everything.
   case administrator
-  /// The admin pages' process: everything but importing, prices and backups.
+  /// The admin pages' process: everything but importing and backups.
   case page
 }
 
