@@ -298,7 +298,10 @@ def test_command_line(appliance):
     audit = appliance.control("GET", "/audit?limit=20")["audit"]
     mine = [entry for entry in audit if entry["target"] == number]
     assert [entry["action"] for entry in mine] == ["rotate", "rotate", "change", "create"]
-    assert mine[-1]["reason"] == "a test" and mine[-1]["changes"]["tags"] == ["team:x", "y"]
+    assert mine[-1]["reason"] == "a test" and mine[-1]["changes"]["allowed_models"] == [MODEL]
+    # The audit is for ever; a holder's name goes with the key.
+    assert mine[-1]["changes"]["renamed"] == ["description", "owner", "tags"]
+    assert "Ada" not in json.dumps(audit) and "team:x" not in json.dumps(audit)
     for wrong in (["--tags", ","], ["--allowed-networks", "10.0.0.0/33"], ["--prompt-cache", "x"],
                   ["--day-budget-eur", "-1"], ["--budget-warning-percent", "101"]):
         keys("change", number, *wrong, code=2)

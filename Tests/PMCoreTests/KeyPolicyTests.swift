@@ -37,14 +37,21 @@ struct KeyPolicyTests {
     #expect(bench.ask("PATCH", "/keys/\(id)", ["owner": "Eve", "tags": [""]]).status == 422)
     #expect(bench.accounts.keys.record(id)?.details == expected)
     let audit = try #require(bench.ask("GET", "/audit").json["audit"]?.array?.first)
-    #expect(audit["changes"]?["tags"] == ["c"] && audit["changes"]?["allowed_models"] == .null)
+    #expect(
+      audit["changes"] == [
+        "day_budget_eur": .null, "day_budget_nano_euro": .null, "allowed_models": .null,
+        "renamed": ["tags"],
+      ])
   }
 
   @Test("Nothing that names a holder outlives the key")
   func wiped() throws {
     let bench = try Bench(Scratch())
     let id = bench.ask("POST", "/keys", .object(terms)).json["key_id"]?.string ?? ""
+    _ = bench.ask("PATCH", "/keys/\(id)", ["owner": "Ada L", "description": "of Ada"])
     #expect(bench.ask("DELETE", "/keys/\(id)").status == 204)
+    let audit = bench.ask("GET", "/audit").json.text
+    #expect(audit.contains("renamed") && !audit.contains("Ada") && !audit.contains("search"))
     let rows = try bench.reader().prepare(
       """
       SELECT count(*) FROM key WHERE coalesce(owner, tags, models, endpoints, networks,

@@ -18,21 +18,21 @@ extension ControlDesk {
       perform(reply) { [self] () throws(KeyRefusal) in
         let (details, secret) = try register.create(new, at: time)
         return put(
-          details, caller, "create", new.reason, details.auditJSON, secret: secret, status: 201)
+          details, caller, "create", new.reason, details.changes(since: nil), secret: secret,
+          status: 201)
       }
     case .changeKey(let id):
       let change = try CoreControl.KeyChange(body: body)
       perform(reply) { [self] () throws(KeyRefusal) in
+        let before = try register.details(id)
         let details = try register.change(id, change)
-        return put(details, caller, "change", change.reason, details.auditJSON)
+        return put(details, caller, "change", change.reason, details.changes(since: before))
       }
     case .rotateKey(let id):
       let rotation = try CoreControl.Rotation(body: body)
       perform(reply) { [self] () throws(KeyRefusal) in
         let (details, secret) = try register.rotate(id, rotation, at: time)
-        let changes: JSONValue = [
-          "overlap_seconds": .integer(rotation.overlapSeconds)
-        ]
+        let changes: JSONValue = ["overlap_seconds": .integer(rotation.overlapSeconds)]
         return put(details, caller, "rotate", rotation.reason, changes, secret: secret)
       }
     case .deleteKey(let id): try delete(id, body, caller, reply)
@@ -154,11 +154,25 @@ extension ControlDesk {
 }
 
 extension KeyDetails {
+  private static let holderMembers = ["description", "owner", "tags"]
+
   /// The members that people set.
-  fileprivate var auditJSON: JSONValue {
-    let head: JSONObject = [
-      "description": .string(description), "expires_at": expiresAt?.unixSeconds ?? .null,
+  private var terms: [JSONObject.Member] {
+    let own: [JSONObject.Member] = [
+      .init("description", .string(description)),
+      .init("expires_at", expiresAt?.unixSeconds ?? .null),
     ]
-    return .object(JSONObject(head.members + limits.members + policy.members))
+    return own + limits.members + policy.members
+  }
+
+  /// What became of those members, for the audit. Of what names the holder it only says that it
+  /// changed: the audit is for ever, the holder's name goes with the key.
+  fileprivate func changes(since before: KeyDetails?) -> JSONValue {
+    let new = KeyDetails(row: row, id: id, createdAt: createdAt, source: source)
+    let changed = zip(terms, (before ?? new).terms).filter { $0.0 != $0.1 }.map(\.0)
+    let named = changed.map(\.name).filter { Self.holderMembers.contains($0) }
+    var object = JSONObject(changed.filter { !Self.holderMembers.contains($0.name) })
+    if !named.isEmpty { object["renamed"] = .array(named.map { .string($0) }) }
+    return .object(object)
   }
 }
