@@ -84,6 +84,8 @@ struct EndedRow {
 
   /// Writes the row by the statement of `insertion`.
   func insert(by statement: Statement) throws(StoreError) {
+    // Indexed without it, the array would be copied for each value.
+    let values = values.span
     for index in values.indices { try statement.bind(Int32(index + 1), values[index]) }
     try statement.bind(Int32(values.count + 1), blob: id.bits)
     try statement.run()
@@ -91,21 +93,29 @@ struct EndedRow {
 
   // MARK: Text
 
-  /// The members of the text in the order of their names: what stands before the value, and where
-  /// the value is; nil for the id.
-  private static let members: [(head: [UInt8], index: Int?)] = {
-    let places = names.enumerated().map { (name: $0.element, index: Optional($0.offset)) }
-    let sorted = (places + [("id", nil)]).sorted { $0.name < $1.name }
-    return sorted.enumerated().map { (offset, member) in
-      (Array("\(offset == 0 ? "{" : ",")\"\(member.name)\":".utf8), member.index)
+  /// What stands before the values of the members, in the order of their names, in one piece.
+  private static let heads: [UInt8] = members.enumerated().flatMap { offset, member in
+    Array("\(offset == 0 ? "{" : ",")\"\(member.name)\":".utf8)
+  }
+  /// Where the head of each member ends in that, and where its value is; nil for the id.
+  private static let places: [(end: Int, index: Int?)] = {
+    var end = 0
+    return members.map { member in
+      end += member.name.utf8.count + 4
+      return (end, member.index)
     }
   }()
+  private static let members: [(name: String, index: Int?)] =
+    (names.enumerated().map { ($0.element, $0.offset) } + [("id", nil)]).sorted { $0.0 < $1.0 }
 
   /// Appends the canonical JSON of the row (RFC 8785): all columns by their names, the id as text.
   func write(to text: inout ByteBuffer) {
-    for member in Self.members {
-      text.append(member.head)
-      guard let index = member.index else {
+    let (heads, values) = (Self.heads.span, values.span)
+    var start = 0
+    for place in Self.places {
+      text.append(heads.extracting(start..<place.end))
+      start = place.end
+      guard let index = place.index else {
         text.append(byte: UInt8(ascii: "\""))
         id.write(to: &text)
         text.append(byte: UInt8(ascii: "\""))
