@@ -97,10 +97,12 @@ class EmulatedAppliance(Appliance):
 
     # Life
 
-    def command(self):
-        words = f'mount --bind "{self.passwd}" /etc/passwd && exec "$0" "$@"'
-        return ["unshare", "-m", "--propagation", "private", "sh", "-c", words,
-                str(self.bin / "pmctl"), "supervise", "--configuration", str(self.path)]
+    def command(self, *words):
+        """A command of pmctl on a machine that has the accounts; by default what starts it."""
+        line = f'mount --bind "{self.passwd}" /etc/passwd && exec "$0" "$@"'
+        return ["unshare", "-m", "--propagation", "private", "sh", "-c", line,
+                str(self.bin / "pmctl"), *(words or ["supervise"]), "--configuration",
+                str(self.path)]
 
     def __exit__(self, *_):
         try:

@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
 from appliance import Appliance, program
+from emulated import FIRST_ID, EmulatedAppliance, needs_emulation
 from load import Load
 from test_operations import SmallDisk, disks  # noqa: F401
 from vendor_process import wait_for
@@ -415,6 +416,24 @@ def test_core_that_dies_leaves_no_file(appliance, secret, tmp_path):
     finally:
         assert appliance.pmctl("start", "core").returncode == 0
         appliance.wait_ready()
+
+
+@needs_emulation
+def test_production_restores_with_the_rights_of_core(secret):
+    """Of another machine's backup; what is put in place belongs to core alone, and works."""
+    with EmulatedAppliance() as one:
+        key = one.create_key()
+        path = back_up(one, one.place / "accounts", secret)
+        with EmulatedAppliance() as other:
+            other.stop()
+            words = ("restore", str(path), "--passphrase-file", secret)
+            done = subprocess.run(other.command(*words), capture_output=True, text=True, timeout=60)
+            assert done.returncode == 0, done.stdout + done.stderr
+            for name in ("ledger.sqlite", "pepper"):
+                status = (other.state / name).stat()
+                assert (status.st_uid, status.st_mode & 0o777) == (FIRST_ID + 1, 0o600)
+            other.start()
+            assert other.chat(key).status == 200 and is_sound(other)
 
 
 def test_full_disk(disks, tmp_path, secret):  # noqa: F811

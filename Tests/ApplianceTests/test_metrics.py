@@ -12,7 +12,7 @@ from vendor_process import Answer
 
 OWNER = "canary-owner"
 LABELS = {"gen_ai_operation_name", "gen_ai_request_model", "gen_ai_token_type", "le", "route",
-          "status_class", "error_code", "state", "service"}
+          "status_class", "error_code", "state", "service", "kind"}
 MODELS_SHOWN_MAX = 16
 MANY_MODELS = [f"model-{number}" for number in range(3 * MODELS_SHOWN_MAX)]
 
@@ -98,6 +98,17 @@ def test_numbers_are_those_of_the_rows(appliance, vendor, is_stream):
     assert value(samples, "privatemode_requests_total", route="transcriptions") == 1
     assert value(samples, "privatemode_ledger_commit_seconds_count") >= 8
     assert value(samples, "privatemode_reservations_open") == 0
+
+
+def test_alarms_by_kind(appliance, vendor, key):
+    """One of the models of this appliance is used without a price."""
+    appliance.chat(key, model=MANY_MODELS[0])
+    samples = read(appliance)
+    unpriced = value(samples, "privatemode_alarms_open", kind="model_unpriced")
+    open_now = [alarm for alarm in appliance.control("GET", "/alarms")["alarms"]
+                if alarm["kind"] == "model_unpriced" and not alarm["acknowledged_at"]]
+    assert unpriced == len(open_now) >= 1
+    assert value(samples, "privatemode_alarms_open", kind="budget_spent") == 0
 
 
 def test_errors_by_route_and_code(appliance, vendor, key):

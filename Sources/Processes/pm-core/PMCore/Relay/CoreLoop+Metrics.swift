@@ -28,6 +28,12 @@ extension CoreLoop {
     gauge(
       "privatemode_vendor_draining", health.isDraining ? 1 : 0,
       "1 while the vendor's program is being restarted.")
+    page.family(
+      "privatemode_alarms_open", .gauge, "Alarms that an administrator has to look at, by kind.")
+    for kind in AlarmKind.allCases {
+      let count = accounts.alarms.alarms.count { $0.kind == kind && !$0.isPast }
+      page.sample("privatemode_alarms_open", "kind=\"\(kind.rawValue)\"", UInt64(count))
+    }
     return page.text
   }
 }
