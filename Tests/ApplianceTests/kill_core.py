@@ -23,7 +23,7 @@ import uuid
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "Benchmarks"))
 
-from pair import create_key, spawn, unix_listener  # noqa: E402
+from pair import NO_VENDOR_LIMITS, create_key, spawn, unix_listener  # noqa: E402
 
 from appliance import UnixConnection, chat_body, free_ports  # noqa: E402
 from samples import FORM_TYPE, WAV, form  # noqa: E402
@@ -65,7 +65,7 @@ class LoneCore:
             "profile": "development", "stateDirectory": str(self.state),
             "runtimeDirectory": str(self.run), "listen": {"https": https},
             "limits": {"global": {"requests": 1_000_000_000}},
-            "vendor": {"port": vendor_port}}))
+            "vendor": {"port": vendor_port, "limits": NO_VENDOR_LIMITS}}))
         self.socket, self.control = str(self.run / "core.sock"), str(self.run / "core-control.sock")
         self.listeners = [
             ("core", unix_listener(self.socket)), ("core-control", unix_listener(self.control))]

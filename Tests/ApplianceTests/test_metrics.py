@@ -1,6 +1,7 @@
 """The numbers for a monitor: read by the parser that monitors use, compared with the ledger's rows,
 bounded whatever clients send, and without a word of theirs."""
 import contextlib
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -8,7 +9,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from appliance import UnixConnection, chat_body
 from samples import FORM_TYPE, WAV, form
 from streaming import Stream
-from vendor_process import Answer
+from vendor_process import Answer, wait_for
 
 OWNER = "canary-owner"
 LABELS = {"gen_ai_operation_name", "gen_ai_request_model", "gen_ai_token_type", "le", "route",
@@ -109,6 +110,19 @@ def test_alarms_by_kind(appliance, vendor, key):
                 if alarm["kind"] == "model_unpriced" and not alarm["acknowledged_at"]]
     assert unpriced == len(open_now) >= 1
     assert value(samples, "privatemode_alarms_open", kind="budget_spent") == 0
+
+
+def test_queue_for_the_vendors_limits(appliance, vendor, key):
+    """Thirty a minute: those beyond wait two seconds each, and are counted while they do."""
+    appliance.control("PUT", "/settings", {"vendor_requests_per_minute": 30})
+    try:
+        with ThreadPoolExecutor(34) as pool:
+            asked = [pool.submit(appliance.chat, key) for _ in range(34)]
+            wait_for(lambda: value(read(appliance), "privatemode_vendor_queue") > 0)
+        assert {future.result().status for future in asked} <= {200, 429}
+    finally:
+        appliance.control("PUT", "/settings", {"vendor_requests_per_minute": None})
+    assert value(read(appliance), "privatemode_vendor_queue") == 0
 
 
 def test_errors_by_route_and_code(appliance, vendor, key):

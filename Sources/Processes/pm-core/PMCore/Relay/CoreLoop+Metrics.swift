@@ -9,6 +9,9 @@ extension CoreLoop {
     }
     gauge("privatemode_requests_in_flight", inFlight, "Requests that cost money, not settled yet.")
     gauge("privatemode_vendor_requests", vendorCalls, "Requests that the vendor has.")
+    gauge(
+      "privatemode_vendor_queue", admission.share.waitingCount,
+      "Requests that wait for their share of the vendor's limits.")
     let pulse = ledgerPulse
     gauge(
       "privatemode_reservations_open", pulse.openReservations,
