@@ -87,7 +87,7 @@ let package = Package(
       ["PMSupervision", "PMWire", "PMAttest", "PMCrypto", "PMJSON", "PMLog", "PMSystem"]),
     logic(
       "PMVerify", of: "pmctl", pages: ["README.md"],
-      ["PMAttest", "PMTLS", "PMHTTP", "PMCrypto", "PMJSON", "PMSystem"]),
+      ["PMWire", "PMAttest", "PMTLS", "PMHTTP", "PMCrypto", "PMJSON", "PMSystem"]),
     logic(
       "PMCommand", of: "pmctl",
       [
@@ -105,7 +105,7 @@ let package = Package(
       "PMCore", of: "pm-core",
       pages: [
         "Alarms", "Backup", "Bodies", "Control", "Keys", "Ledger", "Limits", "Metering", "Metrics",
-        "Prices",
+        "Prices", "Receipts",
       ].map { "\($0)/README.md" },
       ["PMWire", "PMStore", "PMCrypto", "PMHTTP", "PMJSON", "PMLog", "PMSystem"]),
     program("pm-core", "PMCore"),

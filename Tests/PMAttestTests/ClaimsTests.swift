@@ -40,6 +40,40 @@ import Vectors
     #expect(Claims(provided)?.isKeyProvided == true)
   }
 
+  @Test func whatCoreToldIsAmongThem() throws {
+    let key = try #require(Ed25519PublicKey(hex: digest("key").hex))
+    let head = AccountClaims.Head(rows: 12, head: digest("row"))
+    for heads in [nil, AccountClaims.Heads(ledger: head, audit: head)] {
+      var told = statement(.snp)
+      told.accounts = AccountClaims(receiptKey: key, heads: heads)
+      let claims = try #require(Claims(told))
+      #expect(try Claims(claims.bytes, platform: .snp).accounts == told.accounts)
+      #expect(claims.object["receipt_key"]?.string == key.hex)
+      #expect(claims.object["heads"]?["ledger"]?["rows"]?.integer == heads?.ledger.rows)
+    }
+    #expect(Claims(statement(.snp)).map { $0.accounts == nil } == true)
+  }
+
+  @Test(
+    arguments: [
+      #"{"heads":{"audit":null,"ledger":null},"receipt_key":"KEY"}"#: true,
+      #"{"heads":{"audit":HEAD,"ledger":HEAD},"receipt_key":"KEY","x":1}"#: true,
+      #"{"heads":{"audit":null,"ledger":HEAD},"receipt_key":"KEY"}"#: false,
+      #"{"heads":null,"receipt_key":"KEY"}"#: false, #"{"receipt_key":"KEY"}"#: false,
+      #"{"heads":{"audit":null,"ledger":null},"receipt_key":"KE"}"#: false,
+      #"{"heads":{"audit":null,"ledger":null},"receipt_key":null}"#: false,
+      #"{"heads":{"audit":{"rows":-1,"head":"KEY"},"ledger":HEAD},"receipt_key":"KEY"}"#: false,
+      "{}": false,
+    ])
+  func whatCoreTellsIsReadStrictly(_ form: String, _ isUnderstood: Bool) throws {
+    let digits = digest("x").hex
+    let text = form.split(separator: "HEAD", omittingEmptySubsequences: false)
+      .joined(separator: #"{"rows":1,"head":"KEY"}"#)
+      .split(separator: "KEY", omittingEmptySubsequences: false).joined(separator: digits)
+    let object = try #require(try JSONReader.read(text).object)
+    #expect((AccountClaims(object) != nil) == isUnderstood)
+  }
+
   @Test func claimsThatADocumentCannotCarryAreNotWritten() {
     var long = statement(.snp)
     let rest = 8192 - (Claims(long)?.bytes.count ?? 0)

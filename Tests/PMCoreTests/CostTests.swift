@@ -1,4 +1,5 @@
 import PMSystem
+import PMWire
 import Seeded
 import Testing
 

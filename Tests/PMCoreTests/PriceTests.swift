@@ -1,5 +1,6 @@
 import PMCrypto
 import PMSystem
+import PMWire
 import Testing
 
 @testable import PMCore

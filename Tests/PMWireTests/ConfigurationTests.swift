@@ -212,7 +212,8 @@ private func error(_ text: String) -> ConfigurationError? {
      "vendor":{"binary":"/b","port":10,"drainSeconds":11,"startDeadlineSeconds":12,
      "apiKeyFile":"/a"},
      "admin":{"passwordFile":"/w"},"control":{"admins":[1],"operators":[2],"readers":[3]},
-     "attestation":{"platform":"snp","profile":"strict","collateral":"offline"}}
+     "attestation":{"platform":"snp","profile":"strict","collateral":"offline"},
+     "receipts":{"contentDigests":false}}
     """
 
   @Test func aPartIsReadByTheSameReader() throws {
@@ -248,6 +249,7 @@ private func error(_ text: String) -> ConfigurationError? {
     #expect(core.vendor.port == 10)
     #expect(core.vendor.drainSeconds == 11)
     #expect(core.stateDirectory == "/s")
+    #expect(!core.receipts.hasContentDigests && Configuration().receipts.hasContentDigests)
     #expect(core.tls == Configuration().tls)
     let admin = try Configuration.read(whole.part(for: .admin).utf8)
     #expect(admin.limits == whole.limits)

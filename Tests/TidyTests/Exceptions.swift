@@ -39,6 +39,7 @@ enum Exceptions {
     ),
     Saying(ledger, "64 waiting changes", "ChangeLine", "waitingMax", 64),
     Saying(ledger, "16 waiting queries", "LedgerReader", "waitingMax", 16),
+    Saying(receipts, "the 4096 newest", "ContentDigests", "entriesMax", 4096),
     Saying(core + "Limits/README.md", "16 384 places", "AdmissionWindow", "exactPlacesMax", 16_384),
     Saying(core + "Limits/README.md", "at most 256", "ShareBounds", "waitersMax", 256),
     Saying(core + "Limits/README.md", "10 s", "ShareBounds", "waitSecondsMax", 10),
@@ -63,4 +64,5 @@ enum Exceptions {
   ]
   private static let core = "Sources/Processes/pm-core/PMCore/"
   private static let ledger = core + "Ledger/README.md"
+  private static let receipts = core + "Receipts/README.md"
 }

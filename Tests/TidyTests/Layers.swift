@@ -21,7 +21,7 @@ enum Layers {
       "Synchronization",
     ],
     // Also pmctl, but never loaded by the supervisor: TLS and HTTP of others are read here.
-    "PMVerify": ["PMAttest", "PMTLS", "PMHTTP", "PMCrypto", "PMJSON", "PMSystem"],
+    "PMVerify": ["PMWire", "PMAttest", "PMTLS", "PMHTTP", "PMCrypto", "PMJSON", "PMSystem"],
     "PMCommand": [
       "PMSupervisor", "PMVerify", "PMAttest", "PMWire", "PMCrypto", "PMHTTP", "PMJSON", "PMLog",
       "PMSystem",

@@ -13,22 +13,6 @@ extension JSONValue {
   }
   public var utf8: [UInt8] { Array(text.utf8) }
 
-  /// The document in the one form that equal documents have (RFC 8785): no blanks, members in the
-  /// order of their names. For documents without decimals, and with names in ASCII.
-  public var canonicalText: String { sorted.text }
-
-  private var sorted: JSONValue {
-    switch self {
-    case .null, .bool, .integer, .decimal, .string: self
-    case .array(let values): .array(values.map(\.sorted))
-    case .object(let object):
-      .object(
-        JSONObject(
-          object.members.map { JSONObject.Member($0.name, $0.value.sorted) }
-            .sorted { $0.name < $1.name }))
-    }
-  }
-
   private func write(to out: inout String, indent: Int?) {
     switch self {
     case .null: out += "null"

@@ -72,6 +72,12 @@ extension APIError {
   public static let unknownURL = APIError(
     404, "invalid_request_error", "unknown_url", "not_found_error",
     "Unknown request URL. The base URL of this API ends in /v1")
+  public static let requestIDMalformed = APIError(
+    400, "invalid_request_error", "invalid_request_id", "invalid_request_error",
+    "A receipt is asked for by the x-request-id of an answer")
+  public static let receiptNotReady = APIError(
+    409, "invalid_request_error", "receipt_not_ready", "invalid_request_error",
+    "The request has not ended yet", retryAfterSeconds: 1)
   public static let receiptNotFound = APIError(
     404, "invalid_request_error", "receipt_not_found", "not_found_error",
     "There is no receipt of this key for that request")

@@ -43,6 +43,8 @@ public enum Role: String, CaseIterable, Sendable {
   case appraiser = "pm-appraise"
   /// Makes or reads the TLS key, as the edge, before there is one.
   case edgeKey = "pm-edge-key"
+  /// Tells the key of receipts and the heads of the ledger, as core, before it and beside it.
+  case coreDescription = "pm-core-describe"
 
   /// The account in `/etc/passwd` whose uid and gid the process has.
   public var account: String {
@@ -55,6 +57,7 @@ public enum Role: String, CaseIterable, Sendable {
     case .collateral: "pm-collateral"
     case .appraiser: "pm-appraise"
     case .edgeKey: Role.edge.account
+    case .coreDescription: Role.core.account
     }
   }
 
@@ -65,7 +68,7 @@ public enum Role: String, CaseIterable, Sendable {
     case .edge, .core: 65_536
     case .vendor: 8192
     case .admin: 1024
-    case .prober, .collateral, .appraiser, .edgeKey: 64
+    case .prober, .collateral, .appraiser, .edgeKey, .coreDescription: 64
     }
   }
 
@@ -74,8 +77,8 @@ public enum Role: String, CaseIterable, Sendable {
   public var threadsMax: UInt64 {
     switch self {
     case .vendor: 512
-    // The key is made beside a running edge, and the limit counts both.
-    case .edge, .core, .edgeKey: 128
+    // Keys are made beside a running edge or core, and the limit counts both.
+    case .edge, .core, .edgeKey, .coreDescription: 128
     case .admin, .prober, .collateral, .appraiser: 64
     }
   }
@@ -90,7 +93,7 @@ public enum Role: String, CaseIterable, Sendable {
     case .vendor: 2 << 30
     case .edge, .core: 1 << 30
     case .admin: 256 << 20
-    case .prober, .collateral, .appraiser, .edgeKey: 64 << 20
+    case .prober, .collateral, .appraiser, .edgeKey, .coreDescription: 64 << 20
     }
   }
 
@@ -99,7 +102,7 @@ public enum Role: String, CaseIterable, Sendable {
   public var environmentNames: [String] {
     switch self {
     case .vendor: Vendor.environmentNames.union(Vendor.standInEnvironmentNames).sorted()
-    case .core, .edge, .admin, .edgeKey: Inheritance.environmentNames
+    case .core, .edge, .admin, .edgeKey, .coreDescription: Inheritance.environmentNames
     case .prober, .collateral, .appraiser: []
     }
   }

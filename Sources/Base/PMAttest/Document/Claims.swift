@@ -47,21 +47,25 @@ public struct Claims: Equatable, Sendable {
     public var vendor: [String: Digest256]
     /// Digest of the configuration file.
     public var configuration: Digest256
+    /// What core tells of its accounts; nil if it told nothing.
+    public var accounts: AccountClaims?
 
     public init(
       version: String, platform: Platform, host: String, bootID: String, keyOrigin: KeyOrigin,
-      binaries: [String: Digest256], vendor: [String: Digest256], configuration: Digest256
+      binaries: [String: Digest256], vendor: [String: Digest256], configuration: Digest256,
+      accounts: AccountClaims? = nil
     ) {
       (self.version, self.platform, self.host) = (version, platform, host)
       (self.bootID, self.keyOrigin, self.binaries) = (bootID, keyOrigin, binaries)
       (self.vendor, self.configuration) = (vendor, configuration)
+      self.accounts = accounts
     }
   }
 
   /// Writes claims: members sorted by name, no blanks. Nil if they are longer than a document may
   /// carry.
   public init?(_ statement: Statement) {
-    object = Self.sorted([
+    var members: JSONObject = [
       "v": .integer(Self.version),
       "product": "pmctl",
       "version": .string(statement.version),
@@ -70,21 +74,22 @@ public struct Claims: Equatable, Sendable {
       "host": .string(statement.host),
       "boot_id": .string(statement.bootID),
       "key_origin": .string(statement.keyOrigin.rawValue),
-      "binaries": .object(Self.digests(statement.binaries)),
-      "vendor": .object(Self.digests(statement.vendor)),
+      "binaries": Self.digests(statement.binaries),
+      "vendor": Self.digests(statement.vendor),
       "config_sha256": .string(statement.configuration.hex),
-      // Reserved: a head that moves cannot be in data that is bound once for each gate.
-      "heads": ["audit": nil, "ledger": nil],
-    ])
+      // As they were when the gate ran: claims are bound once for each run of it.
+      "heads": statement.accounts?.heads?.json ?? AccountClaims.noHeads,
+    ]
+    members["receipt_key"] = statement.accounts.map { .string($0.receiptKey.hex) }
+    object = members.canonical
     bytes = JSONValue.object(object).utf8
     guard Self.bytesRange.contains(bytes.count) else { return nil }
   }
 
-  private static func digests(_ digests: [String: Digest256]) -> JSONObject {
-    sorted(JSONObject(digests.map { JSONObject.Member($0.key, .string($0.value.hex)) }))
-  }
+  /// What core told; nil if it told nothing, or nothing that is understood.
+  public var accounts: AccountClaims? { AccountClaims(object) }
 
-  private static func sorted(_ object: JSONObject) -> JSONObject {
-    JSONObject(object.members.sorted { $0.name.utf8.lexicographicallyPrecedes($1.name.utf8) })
+  private static func digests(_ digests: [String: Digest256]) -> JSONValue {
+    .object(JSONObject(digests.map { JSONObject.Member($0.key, .string($0.value.hex)) }))
   }
 }

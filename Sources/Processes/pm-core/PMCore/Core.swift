@@ -9,11 +9,16 @@ public enum Core {
   /// Runs until the supervisor asks it to leave; the exit code of the process.
   public static func run(arguments: [String]) -> Int32 {
     disableMemoryReading()
-    let restores = arguments.first == RestoreRole.argument
+    let order = arguments.first.flatMap { CoreArgument(rawValue: $0) }
     do {
-      let link = try SupervisorLink(arguments: Array(arguments.dropFirst(restores ? 1 : 0)))
-      if restores { return RestoreRole.run(link) }
-      try serve(link)
+      let link = try SupervisorLink(arguments: Array(arguments.dropFirst(order == nil ? 0 : 1)))
+      switch order {
+      case .restore: return RestoreRole.run(link)
+      case .describe:
+        let line = try CoreDescription.line(link.configuration)
+        FileIO.writeStandard(Array(line.utf8), to: 1)
+      case nil: try serve(link)
+      }
       return ExitCode.done
     } catch let error as ConfigurationError {
       writeToStandardError("pm-core: \(error)\n")
@@ -45,7 +50,8 @@ public enum Core {
     let ledger = try Ledger(path: accounts.ledgerPath, loopBell: bell.bell)
     let core = CoreLoop(
       events: events, configuration: configuration, accounts: accounts, ledger: ledger,
-      holders: try HolderDesk(ledgerPath: accounts.ledgerPath, in: events))
+      holders: try HolderDesk(ledgerPath: accounts.ledgerPath, in: events),
+      receipts: try ReceiptDesk(accounts, configuration, in: events))
     let desk = try ControlDesk(
       accounts, ledger, in: events, access: access(configuration), keysFile: configuration.keysFile)
     accounts.settings.onAddressLimit = { [unowned core] in core.addressLimit = $0 }

@@ -33,7 +33,8 @@ struct Command: Sendable {
   static let configurationOption = "--configuration"
 
   static var all: [Command] {
-    supervision + questions + attestation + orders + coreCommands + backups + clientCommands + own
+    supervision + questions + attestation + orders + coreCommands + receiptCommands + backups
+      + clientCommands + own
   }
 
   /// The command that the words begin with, and the words after its name.
@@ -98,6 +99,13 @@ struct CommandInput: Sendable {
     if operands.count > command.operands.count {
       throw .tooManyOperands(operands[command.operands.count])
     }
+  }
+
+  /// The same call, of a command that has none.
+  var withoutOperands: CommandInput {
+    var copy = self
+    copy.operands = []
+    return copy
   }
 
   func has(_ flag: String) -> Bool { flags.contains(flag) }

@@ -14,14 +14,8 @@ extension Command {
       form: "https://HOST[:PORT] [OPTIONS] | --evidence DIR [--at TIME]",
       operands: ["URL"], mayLackLastOperand: true,
       flags: ["--no-webpki", "--require-crl", "--json"],
-      options: [
-        "--platform": "snp|azure-snp-vtpm", "--profile": "baseline|strict",
-        "--expect-measurement": "HEX,...", "--expect-id-key": "HEX,...",
-        "--expect-pcr": "N=HEX,...", "--expect-chip": "HEX,...", "--expect-csp": "TEXT,...",
-        "--expect-file": "FILE", "--min-tcb": "PRODUCT/MODEL/STEPPING:bl=N,snp=N,...;...",
-        "--require-platform-bits": "MASK", "--require": "FACTOR,...", "--crl": "FILE",
-        "--timeout": "SECONDS", "--save": "DIR", "--evidence": "DIR", "--at": "TIME",
-      ],
+      options: expectationOptions.merging(savedOptions) { first, _ in first }
+        .merging(["--timeout": "SECONDS", "--save": "DIR"]) { first, _ in first },
       examples: [
         "pmctl verify https://ai.example.org --platform azure-snp-vtpm --expect-file release.json",
         "pmctl verify https://192.0.2.7:8443 --no-webpki --save evidence",
@@ -31,6 +25,16 @@ extension Command {
       words: Factor.Name.allCases.map(\.rawValue), usageExit: VerifyExit.usage,
       judgesConfiguration: true, run: verify)
   ]
+
+  /// What evidence can be held to.
+  static let expectationOptions = [
+    "--platform": "snp|azure-snp-vtpm", "--profile": "baseline|strict",
+    "--expect-measurement": "HEX,...", "--expect-id-key": "HEX,...",
+    "--expect-pcr": "N=HEX,...", "--expect-chip": "HEX,...", "--expect-csp": "TEXT,...",
+    "--expect-file": "FILE", "--min-tcb": "PRODUCT/MODEL/STEPPING:bl=N,snp=N,...;...",
+    "--require-platform-bits": "MASK", "--require": "FACTOR,...", "--crl": "FILE",
+  ]
+  static let savedOptions = ["--evidence": "DIR", "--at": "TIME"]
 
   /// Exit codes of `verify`: scripts tell a refusal from a network that is down.
   enum VerifyExit {
@@ -51,13 +55,7 @@ extension Command {
   @Sendable private static func verify(_ input: CommandInput) -> Int32 {
     do throws(VerifyInput.Fault) {
       let words = try VerifyInput(input)
-      let environment = Environment.values(Proxy.environmentNames)
-      var verification = Verification(
-        anchors: input.world.anchors, environment: environment,
-        certificates: NetworkSource(environment: environment))
-      verification.rules = words.rules
-      verification.checksWebPKI = !input.has("--no-webpki")
-      verification.seconds = words.seconds
+      let verification = verification(words, input)
       switch words.subject {
       case .appliance(let url): return try check(url, verification, words, input)
       case .saved(let folder, let time):
@@ -67,6 +65,26 @@ extension Command {
       Terminal.error("pmctl verify: \(error.text)")
       return VerifyExit.usage
     }
+  }
+
+  private static func verification(
+    _ words: VerifyInput, _ input: CommandInput
+  ) -> Verification {
+    let environment = Environment.values(Proxy.environmentNames)
+    var verification = Verification(
+      anchors: input.world.anchors, environment: environment,
+      certificates: NetworkSource(environment: environment))
+    verification.rules = words.rules
+    verification.checksWebPKI = !input.has("--no-webpki")
+    verification.seconds = words.seconds
+    return verification
+  }
+
+  /// Judges the evidence that `--evidence` names; nil if none is named.
+  static func judgeSaved(_ input: CommandInput) throws(VerifyInput.Fault) -> Finding? {
+    let words = try VerifyInput(input)
+    guard case .saved(let folder, let time) = words.subject else { return nil }
+    return verification(words, input).verify(try saved(folder), at: time)
   }
 
   private static func check(

@@ -20,6 +20,8 @@ struct VerifyInput {
     case noSubject
     /// Two options that do not go together.
     case together(String, String)
+    /// An option that needs another.
+    case lacking(String, String)
 
     var text: String {
       switch self {
@@ -35,6 +37,7 @@ struct VerifyInput {
         "\(folder)/\(name.rawValue) cannot be written"
       case .noSubject: "https://HOST[:PORT] is missing, or --evidence DIR in its place"
       case .together(let first, let second): "\(first) and \(second) do not go together"
+      case .lacking(let first, let second): "\(first) needs \(second)"
       }
     }
   }
@@ -154,7 +157,8 @@ struct VerifyInput {
     return digests
   }
 
-  private static func file(_ path: String, _ option: String) throws(Fault) -> [UInt8] {
+  /// Reads a file that an option or operand names.
+  static func file(_ path: String, _ option: String) throws(Fault) -> [UInt8] {
     do throws(SystemError) {
       return try FileIO.read(path, bytesMax: fileBytesMax)
     } catch {

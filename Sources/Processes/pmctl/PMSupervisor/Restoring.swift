@@ -23,7 +23,7 @@ public enum Restoring {
       let oneShots = OneShots(launcher, loop)
       let name = Inheritance.Name.passphrase
       let task = OneShot(
-        role: .core, program: .core, arguments: [restoreArgument],
+        role: .core, program: .core, arguments: [CoreArgument.restore.rawValue],
         configuration: file.configuration.part(for: .core).utf8,
         given: [
           (.backup, backup),
@@ -43,7 +43,4 @@ public enum Restoring {
       return ExitCode.failed
     }
   }
-
-  /// `RestoreRole.argument` of core.
-  private static let restoreArgument = "--restore"
 }

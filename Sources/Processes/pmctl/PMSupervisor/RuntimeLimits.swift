@@ -14,6 +14,10 @@ enum RuntimeLimits {
   static let keySecondsMax: UInt64 = 10
   /// 64 digits and the end of a line.
   static let keyOutputBytesMax = 128
+  /// To read the end of the ledger and a key.
+  static let descriptionSecondsMax: UInt64 = 5
+  /// A key and two heads have about 300 bytes.
+  static let descriptionBytesMax = 1024
   /// A verification takes milliseconds.
   static let appraiseSecondsMax: UInt64 = 20
   /// A verdict with all factors and the claims.

@@ -27,7 +27,10 @@ extension Configuration {
       part["vendor"] = [
         "port": .integer(Int64(vendor.port)), "drainSeconds": .integer(Int64(vendor.drainSeconds)),
         "limits": vendor.limits.json,
+        "sha256": vendor.sha256.map { .string($0) } ?? .null,
       ]
+      part["receipts"] = ["contentDigests": .bool(receipts.hasContentDigests)]
+    case .coreDescription: part["stateDirectory"] = .string(stateDirectory)
     case .admin: part["limits"] = limits.json
     case .vendor, .prober, .collateral, .appraiser: break
     }

@@ -29,8 +29,14 @@ public struct Configuration: Equatable, Sendable {
   public var adminPasswordFile: String?
   public var control = ControlRoles()
   public var attestation = Attestation()
+  public var receipts = Receipts()
 
   public init() {}
+
+  public struct Receipts: Equatable, Sendable {
+    /// Requests and answers are hashed while they pass, for receipts that are fetched soon.
+    public var hasContentDigests = true
+  }
 
   public struct Listen: Equatable, Sendable {
     public var https: UInt16 = 443
@@ -110,6 +116,10 @@ public struct Configuration: Equatable, Sendable {
     try admin.finish()
     try readControl(try top.object("control"))
     attestation = try Attestation(try top.object("attestation"))
+    var receiptMembers = try top.object("receipts")
+    receipts.hasContentDigests =
+      try receiptMembers.boolean("contentDigests") ?? receipts.hasContentDigests
+    try receiptMembers.finish()
     try top.finish()
   }
 

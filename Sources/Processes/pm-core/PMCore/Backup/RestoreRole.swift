@@ -5,8 +5,6 @@ import PMWire
 /// `pm-core --restore`: puts a backup in the place of the accounts that are there. Started by
 /// `pmctl restore` while nothing else runs, with the file and the passphrase as descriptors.
 enum RestoreRole {
-  static let argument = "--restore"
-
   static func run(_ link: SupervisorLink) -> Int32 {
     do throws(BackupFault) {
       let state = link.configuration.stateDirectory

@@ -171,7 +171,8 @@ final class ControlDesk {
 
   /// Reads from the ledger on another thread; the reader's, unless another is named.
   func ask(
-    _ reply: @escaping Reply, of other: LedgerReader? = nil, _ query: @escaping LedgerReader.Query
+    _ reply: @escaping Reply, of other: LedgerReader? = nil,
+    _ query: @escaping LedgerReader.Query<ControlResponse>
   ) {
     let isLined = (other ?? reader).ask(query) { [weak self] result in
       self?.noteDamage(result)

@@ -8,7 +8,7 @@ final class LedgerReader {
   /// Queries that wait. Who asks for more is told to come back.
   static let waitingMax = 16
 
-  typealias Query = @Sendable (Database) throws(StoreError) -> ControlResponse
+  typealias Query<Answer: Sendable> = @Sendable (Database) throws(StoreError) -> Answer
 
   private let desk: Desk
   private let wake: Wake
@@ -17,12 +17,12 @@ final class LedgerReader {
 
   /// The loop's end: who waits for which answer.
   private final class Inbox {
-    var replies: [UInt64: (Result<ControlResponse, StoreError>) -> Void] = [:]
+    var replies: [UInt64: () -> Void] = [:]
     let desk: Desk
     init(_ desk: Desk) { self.desk = desk }
 
     func open() {
-      for (number, result) in desk.takeAnswers() { replies.removeValue(forKey: number)?(result) }
+      for number in desk.takeAnswered() { replies.removeValue(forKey: number)?() }
     }
   }
 
@@ -39,14 +39,19 @@ final class LedgerReader {
 
   /// Runs a query on the other thread; `then` is called on the loop. False if too many wait, and
   /// then nothing happens.
-  func ask(
-    _ query: @escaping Query, then: @escaping (Result<ControlResponse, StoreError>) -> Void
+  func ask<Answer: Sendable>(
+    _ query: @escaping Query<Answer>, then: @escaping (Result<Answer, StoreError>) -> Void
   ) -> Bool {
     guard waitingCount < Self.waitingMax else { return false }
     nextNumber += 1
-    inbox.replies[nextNumber] = then
+    let answer = Guarded<Result<Answer, StoreError>?>(nil)
+    inbox.replies[nextNumber] = { if let answer = answer.withLock({ $0 }) { then(answer) } }
+    let job: Job = { path in
+      let result = Self.run(query, path)
+      answer.withLock { $0 = result }
+    }
     do throws(SystemError) {
-      try desk.put(nextNumber, query, bell: wake.bell)
+      try desk.put(nextNumber, job, bell: wake.bell)
       return true
     } catch {
       inbox.replies[nextNumber] = nil
@@ -54,11 +59,24 @@ final class LedgerReader {
     }
   }
 
+  private static func run<Answer>(
+    _ query: Query<Answer>, _ path: String
+  ) -> Result<Answer, StoreError> {
+    do throws(StoreError) {
+      return .success(try query(try Database(path: path, .readOnly)))
+    } catch {
+      return .failure(error)
+    }
+  }
+
+  /// Runs a query on the ledger at a path, and keeps its answer.
+  private typealias Job = @Sendable (_ path: String) -> Void
+
   /// What passes between the threads.
   private final class Desk: Sendable {
     private struct Exchange {
-      var queries: [(number: UInt64, query: Query)] = []
-      var answers: [(UInt64, Result<ControlResponse, StoreError>)] = []
+      var jobs: [(number: UInt64, job: Job)] = []
+      var answered: [UInt64] = []
       var isRunning = false
     }
     private let path: String
@@ -67,10 +85,10 @@ final class LedgerReader {
     init(path: String) { self.path = path }
 
     func put(
-      _ number: UInt64, _ query: @escaping Query, bell: Wake.Bell
+      _ number: UInt64, _ job: @escaping Job, bell: Wake.Bell
     ) throws(SystemError) {
       let mustStart = exchange.withLock { exchange in
-        exchange.queries.append((number, query))
+        exchange.jobs.append((number, job))
         defer { exchange.isRunning = true }
         return !exchange.isRunning
       }
@@ -83,41 +101,33 @@ final class LedgerReader {
       }
     }
 
-    func takeAnswers() -> [(UInt64, Result<ControlResponse, StoreError>)] {
+    func takeAnswered() -> [UInt64] {
       exchange.withLock { exchange in
-        defer { exchange.answers = [] }
-        return exchange.answers
+        defer { exchange.answered = [] }
+        return exchange.answered
       }
     }
 
     /// Answers until nothing is asked any more.
     private func run(_ bell: Wake.Bell) {
-      while let (number, query) = next() {
-        let result = answer(query)
+      while let (number, job) = next() {
+        job(path)
         exchange.withLock { exchange in
-          exchange.answers.append((number, result))
+          exchange.answered.append(number)
           // Within the lock: who has collected the last answer may close what the bell rings.
           bell.ring()
         }
       }
     }
 
-    private func next() -> (UInt64, Query)? {
+    private func next() -> (UInt64, Job)? {
       exchange.withLock { exchange in
-        guard !exchange.queries.isEmpty else {
+        guard !exchange.jobs.isEmpty else {
           exchange.isRunning = false
           return nil
         }
-        let first = exchange.queries.removeFirst()
-        return (first.number, first.query)
-      }
-    }
-
-    private func answer(_ query: Query) -> Result<ControlResponse, StoreError> {
-      do throws(StoreError) {
-        return .success(try query(try Database(path: path, .readOnly)))
-      } catch {
-        return .failure(error)
+        let first = exchange.jobs.removeFirst()
+        return (first.number, first.job)
       }
     }
   }

@@ -1,4 +1,5 @@
 import PMSystem
+import PMWire
 
 /// A price of one model from one date on. Integers: micro-euro per 1 000 000 tokens (so pico-euro
 /// per token), per audio minute, or per 1 048 576 bytes; net of VAT. Rows never change: a new price
@@ -46,69 +47,19 @@ struct PriceRow: Equatable, Sendable {
   }
 }
 
-/// What a usage costs.
-enum Cost: Equatable, Sendable {
-  case nanoEuro(Int64)
-  /// A class occurred that the row has no price for.
-  case unpriced
-  /// The sum does not fit into 64 bits; nothing was charged.
-  case tooLarge
-}
-
 extension PriceRow {
-  // One common unit for exact sums. A token price is pico-euro, a minute price is taken by the
-  // millisecond (1/60 nano-euro for each micro-euro), a megabyte price by the byte (125/131 072
-  // nano-euro). The least common multiple of 1000, 60 and 131 072 is the unit's share.
-  private static let unitsPerNanoEuro: Int128 = 49_152_000
-  private static let unitsPerPicoEuro: Int128 = unitsPerNanoEuro / 1000
-  private static let unitsPerMillisecond: Int128 = unitsPerNanoEuro / 60
-  private static let unitsPerByte: Int128 = unitsPerNanoEuro / 131_072 * 125
-
-  /// One exact sum, rounded up to a nano-euro once.
-  func cost(of usage: Usage) -> Cost {
-    var sum = ExactSum()
-    if usage.fresh > 0 {
-      guard let input else { return .unpriced }
-      sum.add(usage.fresh, times: input, times: Self.unitsPerPicoEuro)
-    }
-    if usage.cached > 0 {
-      guard let price = cached ?? input else { return .unpriced }
-      sum.add(usage.cached, times: price, times: Self.unitsPerPicoEuro)
-    }
-    if usage.output > 0 {
-      guard let output else { return .unpriced }
-      sum.add(usage.output, times: output, times: Self.unitsPerPicoEuro)
-    }
-    if usage.audioMilliseconds > 0 || usage.bytes > 0 {
-      if let perMinute {
-        sum.add(usage.audioMilliseconds, times: perMinute, times: Self.unitsPerMillisecond)
-      } else if let perMegabyte {
-        sum.add(usage.bytes, times: perMegabyte, times: Self.unitsPerByte)
-      } else {
-        return .unpriced
-      }
-    }
-    guard let nanoEuro = sum.dividedRoundingUp(by: Self.unitsPerNanoEuro) else { return .tooLarge }
-    return .nanoEuro(nanoEuro)
+  var tariff: Tariff {
+    Tariff(
+      input: input, output: output, cached: cached, perMinute: perMinute, perMegabyte: perMegabyte)
   }
+
+  func cost(of usage: Usage) -> Cost { tariff.cost(of: usage.counts) }
 }
 
-/// A sum of products that remembers if it ever did not fit.
-private struct ExactSum {
-  private var total: Int128 = 0
-  private var overflowed = false
-
-  mutating func add(_ count: Int64, times price: Int64, times share: Int128) {
-    // Two 64-bit factors always fit into 128 bits.
-    let (units, first) = (Int128(count) * Int128(price)).multipliedReportingOverflow(by: share)
-    let (sum, second) = total.addingReportingOverflow(units)
-    total = sum
-    if first || second { overflowed = true }
-  }
-
-  func dividedRoundingUp(by divisor: Int128) -> Int64? {
-    if overflowed { return nil }
-    let quotient = total / divisor
-    return Int64(exactly: total % divisor > 0 ? quotient + 1 : quotient)
+extension Usage {
+  var counts: Tariff.Counts {
+    Tariff.Counts(
+      fresh: fresh, cached: cached, output: output, audioMilliseconds: audioMilliseconds,
+      audioBytes: bytes)
   }
 }

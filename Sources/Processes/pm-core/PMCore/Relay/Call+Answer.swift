@@ -103,6 +103,7 @@ extension Call {
   /// A long answer goes on as it comes, but for its last piece.
   private func pass(_ whole: WholeAnswer) {
     guard let client else { return whole.held.clear() }
+    contents?.update(whole.held.span)
     core.write(to: client) { out in
       if !whole.hasBegun { writeAnswerHead(length: whole.length, to: &out) }
       if whole.length == nil {
@@ -133,6 +134,7 @@ extension Call {
     stream.lastEventAt = core.events.now
     if isBeyondBudget(stream) { return cut(stream) }
     if let client {
+      contents?.update(stream.passing.span)
       core.write(to: client) { out in
         if !stream.hasBegun { writeStreamHead(to: &out) }
         if !stream.passing.isEmpty { out.append(chunk: stream.passing) }
@@ -297,6 +299,7 @@ extension Call {
     line.append(
       route.dialect == .anthropic
         ? "event: ping\ndata: {\"type\": \"ping\"}\n\n" : ": keep-alive\n\n")
+    contents?.update(line.span)
     core.write(to: client) { $0.append(chunk: line) }
   }
 
@@ -350,6 +353,7 @@ extension Call {
     core.write(to: client) { out in
       switch answer {
       case .whole(let whole):
+        contents?.update(whole.held.span)
         if !whole.hasBegun { writeAnswerHead(length: whole.held.count, to: &out) }
         if whole.hasBegun && whole.length == nil {
           if !whole.held.isEmpty { out.append(chunk: whole.held) }
@@ -358,6 +362,7 @@ extension Call {
           out.append(whole.held)
         }
       case .events(let stream):
+        contents?.update(stream.terminator.span)
         if !stream.terminator.isEmpty { out.append(chunk: stream.terminator) }
         out.append("0\r\n\r\n")
       case .fault, .none: break
@@ -369,6 +374,7 @@ extension Call {
   /// The error as the last event, then the connection breaks without the final chunk.
   private func tellBreak(_ client: EdgeConnection) {
     if case .events(let stream) = answer {
+      contents?.update(stream.terminator.span)
       core.write(to: client) { out in
         if !stream.hasBegun { writeStreamHead(to: &out) }
         out.append(chunk: stream.terminator)
@@ -378,12 +384,8 @@ extension Call {
   }
 
   private func tell(_ error: APIError, _ text: String?, _ client: EdgeConnection) {
-    guard let text else {
-      return client.respond(error, route.dialect, id, fields: limitFields)
-    }
     client.respond(
-      error.status, limitFields, error.body(route.dialect, requestID: id.text, vendorText: text)
-    )
+      error, route.dialect, id, fields: limitFields, vendorText: text, digest: contents)
   }
 }
 

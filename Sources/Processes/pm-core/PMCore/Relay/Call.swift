@@ -64,6 +64,8 @@ final class Call: VendorTask {
   var drainedBytes = 0
   var isDrain = false
   var settledStatus: UInt16 = 0
+  /// Nil if contents are not hashed, or not any more.
+  var contents: ContentDigest?
   /// What the client is told once the settlement is on disk.
   var ending = Ending.none
 
@@ -124,6 +126,7 @@ final class Call: VendorTask {
       return refuseAtDoor(.vendorLimit.retrying(after: wait))
     }
     if route == .messages { readAnthropicFields(head, headBytes) }
+    contents = core.receipts.beginDigest()
     return true
   }
 
@@ -149,6 +152,7 @@ final class Call: VendorTask {
   func take(_ bytes: borrowing Span<UInt8>) {
     guard phase == .receiving else { return }
     bodyBytes += bytes.count
+    contents?.update(bytes)
     do throws(BodyFault) {
       guard bodyBytes <= bodyBytesMax else { throw .tooLarge }
       try json?.take(bytes, into: &held)
@@ -186,6 +190,7 @@ final class Call: VendorTask {
   /// The request is complete: reserve.
   func bodyEnded() {
     guard phase == .receiving else { return }
+    contents?.endRequest()
     // What is left of it came with the last bytes; if need be `ask` waits anew.
     endVendorWait()
     do throws(BodyFault) {
@@ -406,10 +411,7 @@ final class Call: VendorTask {
     switch price?.cost(of: usage) {
     case .nanoEuro(let sum): cost = sum
     case .unpriced, .none:
-      let isFree =
-        usage.fresh == 0 && usage.cached == 0 && usage.output == 0
-        && usage.audioMilliseconds == 0 && usage.bytes == 0
-      if isFree {
+      if usage.counts.isNothing {
         cost = 0
       } else {
         usage.flags.insert(.unpriced)
@@ -450,6 +452,8 @@ final class Call: VendorTask {
     }
     answer = nil
     client = nil
+    if let contents { core.receipts.end(contents, of: id, hasRow: settledStatus != 0) }
+    contents = nil
     core.callEnded(key)
   }
 
@@ -480,19 +484,4 @@ final class Call: VendorTask {
   }
 
   func clientDrained() { vendor?.setReading(true) }
-}
-
-extension BodyFault {
-  var answer: APIError {
-    switch self {
-    case .notJSON: .badJSON
-    case .ambiguous: .ambiguousBody
-    case .modelMissing: .modelMissing
-    case .badForm: .badForm
-    case .streamedForm: .formStream
-    case .unknownFormat: .formFormat
-    case .tooLarge: .requestTooLarge
-    case .contentType: .contentType
-    }
-  }
 }

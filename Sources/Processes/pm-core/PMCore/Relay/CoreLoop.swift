@@ -16,6 +16,7 @@ final class CoreLoop {
   let prices: PriceTable
   let health: VendorHealth
   let metrics: MetricBook
+  let receipts: ReceiptDesk
   private(set) var modelList: ModelList?
   let holders: HolderDesk
   private(set) lazy var vendorQueue = VendorQueue(of: self)
@@ -77,9 +78,10 @@ final class CoreLoop {
 
   init(
     events: EventLoop, configuration: Configuration, accounts: Accounts, ledger: Ledger,
-    holders: HolderDesk
+    holders: HolderDesk, receipts: ReceiptDesk
   ) {
     self.events = events
+    self.receipts = receipts
     self.configuration = configuration
     self.accounts = accounts
     addressLimit = accounts.settings.inForce.address

@@ -133,7 +133,9 @@ extension EdgeConnection {
     case .model:
       let name = Self.name(route, head, headBytes)
       core.modelList?.answer(self, key, model: name, decision, id)
-    case .receipt: respond(.receiptNotFound, route.dialect, id)
+    case .receipt:
+      core.receipts.answer(
+        self, Self.name(route, head, headBytes), key, decision.fields(nil, route.dialect), id)
     default:
       guard core.hasRoom else { return respond(.overloaded, route.dialect, id) }
       guard core.canReserve else { return respond(.ledgerUnavailable, route.dialect, id) }

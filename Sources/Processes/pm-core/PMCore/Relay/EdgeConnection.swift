@@ -77,12 +77,19 @@ final class EdgeConnection: StreamSource, RequestTaker {
     ended()
   }
 
-  func respond(_ error: APIError, _ dialect: Dialect, _ id: RequestID, fields: String = "") {
+  /// The error in its envelope, which goes into `digest` too. `vendorText` takes the place of its
+  /// own text.
+  func respond(
+    _ error: APIError, _ dialect: Dialect, _ id: RequestID, fields: String = "",
+    vendorText: String? = nil, digest: ContentDigest? = nil
+  ) {
     var fields = fields
     if let seconds = error.retryAfterSeconds { fields += "Retry-After: \(seconds)\r\n" }
     exchange?.code = error.code.text
     if error.saysNoRetry { fields += "X-Should-Retry: false\r\n" }
-    respond(error.status, fields, error.body(dialect, requestID: id.text))
+    let body = error.body(dialect, requestID: id.text, vendorText: vendorText)
+    digest?.update(Array(body.utf8).span)
+    respond(error.status, fields, body)
   }
 
   func writeStatus(_ status: Int, to out: inout ByteBuffer) {

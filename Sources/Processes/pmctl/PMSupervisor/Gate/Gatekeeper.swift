@@ -98,7 +98,7 @@ final class Gatekeeper {
       }
     case .checkDevice(let platform): ask(.device(platform), run) { [unowned self] in note($0) }
     case .prepareKey: prepareKey(run)
-    case .prepareEvidence: prepareEvidence(run)
+    case .prepareEvidence: askCore(run)
     case .lookForChain(let source): look(source, run)
     case .appraise(let found): appraise(found, run)
     case .end(let token): end(token)
@@ -166,14 +166,35 @@ final class Gatekeeper {
     }
   }
 
-  private func prepareEvidence(_ run: Int) {
+  /// What core has to say goes into the claims; without a word of it they are good all the same.
+  private func askCore(_ run: Int) {
+    guard let configuration = request.file?.configuration else { return fail(.configPlatform) }
+    let task = OneShot(
+      role: .coreDescription, program: .core, arguments: [CoreArgument.describe.rawValue],
+      configuration: configuration.part(for: .coreDescription).utf8,
+      secondsMax: RuntimeLimits.descriptionSecondsMax,
+      outputBytesMax: RuntimeLimits.descriptionBytesMax)
+    oneShots.run(task, configuration) { [unowned self] end in
+      guard run == number else { return }
+      let object = end.result.flatMap { try? JSONReader.read($0) }?.object
+      let accounts = object.flatMap(AccountClaims.init)
+      note(
+        "accounts", nil, accounts.map { "key of receipts: \($0.receiptKey.hex)" } ?? "",
+        state: accounts == nil ? "SKIP" : nil)
+      prepareEvidence(accounts, run)
+    }
+  }
+
+  private func prepareEvidence(_ accounts: AccountClaims?, _ run: Int) {
     guard let file = request.file, let platform = file.configuration.attestation.platform,
-      let key = request.key, let claims = claims(file, Platform(platform))
+      let key = request.key, let claims = claims(file, Platform(platform), accounts)
     else { return fail(.appraiseFailed) }
     ask(.prepare(Platform(platform), key: key, claims: claims.bytes), run) { _ in }
   }
 
-  private func claims(_ file: ConfigurationFile, _ platform: Platform) -> Claims? {
+  private func claims(
+    _ file: ConfigurationFile, _ platform: Platform, _ accounts: AccountClaims?
+  ) -> Claims? {
     guard let binaries = launcher.digests(), let boot = OwnProcess.bootID else { return nil }
     var vendor: [String: Digest256] = [:]
     if let pin = file.configuration.vendor.sha256.flatMap(Digest256.init(hex:)) {
@@ -184,7 +205,7 @@ final class Gatekeeper {
         version: ApplianceVersion.text, platform: platform,
         host: file.configuration.publicName ?? "", bootID: boot,
         keyOrigin: file.configuration.tls.key == nil ? .generated : .provided,
-        binaries: binaries, vendor: vendor, configuration: file.digest))
+        binaries: binaries, vendor: vendor, configuration: file.digest, accounts: accounts))
   }
 
   // MARK: Chain and appraisal
