@@ -40,8 +40,10 @@ def cost_of_one(appliance, key, model=CHAT):
 def test_a_price_never_changes_what_was_charged(appliance, vendor, key):
     price(appliance, input=1_000_000, output=1_000_000)
     before = cost_of_one(appliance, key)
-    table = appliance.control("GET", "/prices")["table"]
+    listed = appliance.control("GET", "/prices")
+    table = listed["table"]
     assert before["price_table"] == table and before["cost_nano_euro"] > 0
+    assert before["price_table_sha256"] == listed["digest"]
     # From the past on, and so in force before the request that was charged.
     price(appliance, valid_from="2020-01-01", input=9_000_000, output=9_000_000)
     price(appliance, input=2_000_000, output=2_000_000)
@@ -150,3 +152,41 @@ def test_an_unpriced_model_is_recorded_and_told(appliance, vendor, key):
     # A name that only a client has uttered is not repeated.
     assert appliance.chat(key, model="my-secret-name").status == 404
     assert "my-secret-name" not in json.dumps(appliance.control("GET", "/alarms"))
+
+
+@pytest.fixture
+def refusing(appliance):
+    appliance.control("PUT", "/settings", {"refuse_unpriced": True})
+    yield
+    appliance.control("PUT", "/settings", {"refuse_unpriced": None})
+
+
+def check_not_priced(appliance, vendor, key):
+    for path, kind in (("/v1/chat/completions", "permission_error"), ("/v1/messages", None)):
+        body = {"model": UNPRICED, "max_tokens": 5, "messages": [{"role": "user", "content": "x"}]}
+        refused = appliance.ask("POST", path, body, key)
+        error = refused.json["error"]
+        assert refused.status == 403 and error["type"] == "permission_error"
+        assert kind is None or error["code"] == "model_not_priced"
+    assert vendor.runs() == 0 and appliance.rows(key) == []
+
+
+def test_a_setting_refuses_what_has_no_price(appliance, vendor, key, refusing):
+    check_not_priced(appliance, vendor, key)
+    assert appliance.chat(key, model=CHAT).status == 200
+
+
+def test_a_budget_refuses_what_has_no_price(appliance, vendor):
+    check_not_priced(appliance, vendor, appliance.create_key(day_budget_eur="1"))
+
+
+def test_a_budget_that_is_spent_is_told(appliance, vendor):
+    price(appliance, input=1_000_000_000, output=1_000_000_000)
+    key = appliance.create_key(day_budget_eur="0.30")
+    said = [appliance.chat(key, "hello " * 10, max_tokens=100).status for _ in range(6)]
+    assert said[0] == 200 and said[-1] == 429
+    mine = [alarm for alarm in appliance.control("GET", "/alarms")["alarms"]
+            if alarm.get("key_id") == key.id]
+    kinds = [alarm["kind"] for alarm in mine]
+    assert "budget_spent" in kinds and len(set(kinds)) == len(kinds), "each is told once"
+    assert all(len(alarm["period"]) == len("2026-11-22") for alarm in mine)

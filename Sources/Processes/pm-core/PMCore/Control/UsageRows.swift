@@ -1,3 +1,4 @@
+import PMCrypto
 import PMJSON
 import PMStore
 import PMSystem
@@ -106,16 +107,21 @@ final class UsageRows {
 struct LedgerNames {
   private var keys: [Int64: String] = [:]
   private var models: [Int64: String] = [:]
+  private var priceTables: [Int64: String] = [:]
 
   init(_ database: Database) throws(StoreError) {
     let keyRows = try database.prepare("SELECT row, id FROM key")
     while try keyRows.step() { keys[keyRows.integer(0)] = keyRows.text(1) }
     let modelRows = try database.prepare("SELECT row, name FROM model")
     while try modelRows.step() { models[modelRows.integer(0)] = modelRows.text(1) }
+    let tables = try database.prepare("SELECT row, digest FROM price_table")
+    while try tables.step() { priceTables[tables.integer(0)] = Hex.text(tables.blob(1).span) }
   }
 
   func key(_ row: Int64) -> String { keys[row] ?? "unknown" }
   func model(_ row: Int64) -> String { models[row] ?? ModelTable.unlistedName }
+  /// SHA-256 of the table's rows.
+  func priceTable(_ row: Int64) -> String? { priceTables[row] }
   static func route(_ number: Int64) -> String {
     Route(rawValue: UInt8(truncatingIfNeeded: number))?.word.description ?? "other"
   }
@@ -158,8 +164,8 @@ extension UsageRow {
   static let memberNames = [
     "request_id", "time", "key_id", "model", "endpoint", "state", "prompt_tokens", "cached_tokens",
     "completion_tokens", "audio_milliseconds", "audio_bytes", "cost_nano_euro",
-    "reserved_nano_euro", "price", "price_table", "usage_source", "flags", "status",
-    "first_byte_ms", "total_ms",
+    "reserved_nano_euro", "price", "price_table", "price_table_sha256", "usage_source", "flags",
+    "status", "first_byte_ms", "total_ms",
   ]
 
   fileprivate func members(_ names: LedgerNames) -> [(name: String, value: JSONValue)] {
@@ -171,7 +177,8 @@ extension UsageRow {
       .integer(fresh.addingClamped(cached)), .integer(cached), .integer(output),
       .integer(audioMilliseconds),
       .integer(audioBytes), optional(costNanoEuro), optional(reservedNanoEuro), .integer(price),
-      .integer(priceTable), .string(source.word), .string(words.joined(separator: " ")),
+      .integer(priceTable), names.priceTable(priceTable).map { .string($0) } ?? .null,
+      .string(source.word), .string(words.joined(separator: " ")),
       optional(status), optional(firstByteMilliseconds), optional(totalMilliseconds),
     ]
     return Array(zip(Self.memberNames, values)).map { (name: $0.0, value: $0.1) }
