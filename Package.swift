@@ -174,7 +174,7 @@ let package = Package(
     tests("PMStoreTests", ["PMStore", "PMSystem", "Scratch"]),
     tests(
       "PMCoreTests",
-      ["PMCore", "PMWire", "PMStore", "PMCrypto", "PMJSON", "PMSystem", "Scratch"]),
+      ["PMCore", "PMWire", "PMStore", "PMCrypto", "PMJSON", "PMSystem", "Scratch", "Seeded"]),
     tests("PMAdminTests", ["PMAdmin", "PMCrypto", "PMHTTP", "PMJSON", "PMSystem", "PMWire"]),
   ]
 )

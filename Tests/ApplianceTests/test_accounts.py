@@ -175,6 +175,39 @@ def test_key_tells_of_itself(appliance):
     assert head.status == 200 and head.body == b""
 
 
+def test_key_tells_how_far_its_limits_are_used_up(appliance, vendor):
+    key = appliance.create_key(
+        rate_limit=50, tokens_per_minute=50_000, concurrent_requests=3, day_budget_eur=1,
+        month_budget_eur="2.5")
+
+    def budgets():
+        entry = own(appliance, key).json
+        return [entry[name] for name in ("day_budget", "month_budget")]
+
+    for budget, limit in zip(budgets(), (1_000_000_000, 2_500_000_000)):
+        assert budget["limit_nano_euro"] == budget["left_nano_euro"] == limit
+        assert budget["spent_nano_euro"] == 0 and budget["resets_at"] > time.time()
+    vendor.rule(times=1, first_byte_ms=1500)
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(appliance.chat, key, max_tokens=100)
+        wait_for(lambda: own(appliance, key).json["running_requests"] == 1)
+        # What may yet be spent counts as spent.
+        assert all(budget["spent_nano_euro"] > 0 for budget in budgets())
+        assert own(appliance, key).json["tokens"]["remaining"] < 50_000
+        assert running.result().status == 200
+    row = appliance.row(key)
+    for budget in budgets():
+        assert budget["spent_nano_euro"] == row["cost_nano_euro"] > 0
+        assert budget["left_nano_euro"] == budget["limit_nano_euro"] - row["cost_nano_euro"]
+    entry = own(appliance, key).json
+    used = row["prompt_tokens"] + row["completion_tokens"]
+    assert entry["tokens"]["limit"] - entry["tokens"]["remaining"] == used
+    assert entry["running_requests"] == 0
+    # Nothing of it speaks of another key.
+    fresh = own(appliance, appliance.create_key(day_budget_eur=1)).json
+    assert fresh["day_budget"]["spent_nano_euro"] == 0 and fresh["month_budget"] is None
+
+
 def test_usage_is_the_keys_own(appliance, vendor):
     mine, yours = appliance.create_key(), appliance.create_key(description="someone else's")
     for key, count in ((mine, 2), (yours, 3)):
