@@ -87,6 +87,10 @@ def test_export_of_a_span_of_time(appliance):
 
 def test_audit_shows_what_was_before_and_after(appliance):
     made = appliance.control("POST", "/keys", {"reason": "new"})
-    appliance.control("PATCH", f"/keys/{made['key_id']}", {"description": "other"})
+    appliance.control("PATCH", f"/keys/{made['key_id']}", {"rate_limit": 7})
     later, earlier = appliance.control("GET", "/audit?limit=2")["audit"]
     assert earlier["before"] is None and later["before"] == earlier["after"] != later["after"]
+    appliance.control("PATCH", f"/keys/{made['key_id']}", {"description": "Ann"})
+    named, = appliance.control("GET", "/audit?limit=1")["audit"]
+    # What names a holder leaves no trace that outlives it, not even a digest.
+    assert named["before"] == named["after"]

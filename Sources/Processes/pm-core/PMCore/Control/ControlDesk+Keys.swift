@@ -154,7 +154,7 @@ extension ControlDesk {
 }
 
 extension KeyDetails {
-  private static let holderMembers = ["description", "owner", "tags"]
+  static let holderMembers = ["description", "owner", "tags"]
 
   /// The members that people set.
   private var terms: [JSONObject.Member] {
