@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 import played_appliance
-from appliance import Appliance
+from appliance import NO_VENDOR_LIMITS, Appliance
 from vendor_process import BINARY_NAME
 
 ACCOUNTS = ("pm-vendor", "pm-core", "pm-edge", "pm-admin", "pm-probe", "pm-collateral", "pm-appraise")
@@ -61,7 +61,7 @@ class EmulatedAppliance(Appliance):
             profile="production", publicName="localhost",
             vendor={"binary": str(vendor), "port": self.vendor_port,
                     "sha256": hashlib.sha256(vendor.read_bytes()).hexdigest(),
-                    "apiKeyFile": str(self.place / "vendor-key")},
+                    "apiKeyFile": str(self.place / "vendor-key"), "limits": NO_VENDOR_LIMITS},
             attestation={"platform": platform, "collateral": "offline"})
         for name, value in members.items():
             if isinstance(value, dict):
