@@ -292,6 +292,18 @@ struct WrittenChainTests {
     #expect(answer["is_sound"] == false && answer["ledger"]?["fault"]?["what"] == "links")
   }
 
+  @Test("An audit row that is taken away under a running ledger stops it")
+  func auditTakenAway() throws {
+    let bench = try Bench(Scratch())
+    for _ in 0..<2 { #expect(bench.ask("POST", "/keys").status == 201) }
+    let other = try Database(path: bench.accounts.ledgerPath)
+    try other.execute("DELETE FROM audit WHERE row = 2")
+    #expect(bench.ask("GET", "/ledger/verify").json["audit"]?["fault"]?["what"] == "end")
+    #expect(bench.ask("POST", "/keys").status == 503)
+    bench.turn(until: { bench.standing == .failed(code: 11) })
+    #expect(try bench.reader().integer("SELECT count(*) FROM audit") == 1)
+  }
+
   @Test("Both chains are walked on request, past a link that the caller kept")
   func request() throws {
     let bench = try Bench(Scratch())

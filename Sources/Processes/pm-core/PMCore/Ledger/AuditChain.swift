@@ -9,8 +9,17 @@ enum AuditChain {
     "action", "actor", "after", "at", "before", "changes", "reason", "row", "target", "uid",
   ]
 
-  /// The present end.
-  static func head(of database: Database) throws(StoreError) -> ChainHead {
+  /// The present end. Throws `.damaged` if the file does not have the row that was `known` to be
+  /// the last.
+  static func head(
+    of database: Database, known: ChainHead? = nil
+  ) throws(StoreError) -> ChainHead {
+    if let known, known.rows > 0 {
+      let row = try database.prepare("SELECT 1 FROM audit WHERE row = ?1 AND head = ?2")
+      try row.bind(1, known.rows)
+      try row.bind(2, blob: known.head.bytes)
+      guard try row.step() else { throw .damaged }
+    }
     let last = try database.prepare(
       "SELECT row, head FROM audit WHERE head IS NOT NULL ORDER BY row DESC LIMIT 1")
     guard try last.step() else {

@@ -52,7 +52,8 @@ final class LedgerWriter {
     _ = try look.step()
     open = try OpenRequests(database)
     span = try EndedSpan(database, known: known?.ledger)
-    heads = LedgerHeads(ledger: span.chainHead, audit: try AuditChain.head(of: database))
+    let audit = try AuditChain.head(of: database, known: known?.audit)
+    heads = LedgerHeads(ledger: span.chainHead, audit: audit)
   }
 
   /// Requests that have a reservation and no end.
@@ -103,17 +104,20 @@ final class LedgerWriter {
   /// Writes a set of changes in a transaction of its own, so that it cannot fail with requests, nor
   /// requests with it.
   func write(_ set: ChangeSet) throws(StoreError) {
-    try transaction { () throws(StoreError) in
+    heads.audit = try transaction { () throws(StoreError) in
       for change in set.changes { try change.write(to: database) }
+      return try AuditChain.head(of: database, known: heads.audit)
     }
-    heads.audit = try AuditChain.head(of: database)
   }
 
-  private func transaction(_ body: () throws(StoreError) -> Void) throws(StoreError) {
+  private func transaction<Value>(
+    _ body: () throws(StoreError) -> Value
+  ) throws(StoreError) -> Value {
     do {
       try beginWriting()
-      try body()
+      let value = try body()
       try commit.run()
+      return value
     } catch {
       database.rollBack()
       // What a broken rule undid may be in memory; after any other failure this object is not used.
