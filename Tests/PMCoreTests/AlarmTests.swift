@@ -77,6 +77,19 @@ struct ModelWatchTests {
   }
 }
 
+struct DailyLookTests {
+  @Test func theListIsAskedForOnceADayAndAnHourAfterAFailure() {
+    var look = DailyLook()
+    func at(_ hours: UInt64) -> Instant { Instant(nanoseconds: 1).adding(seconds: hours * 3600) }
+    #expect(look.isDue(at: at(0)))
+    look.noteAsked(at: at(0))
+    #expect(!look.isDue(at: at(0)) && look.isDue(at: at(1)))
+    look.noteAsked(at: at(1))
+    look.noteAnswered(at: at(1))
+    #expect(!look.isDue(at: at(24)) && look.isDue(at: at(25)))
+  }
+}
+
 struct AlarmBookTests {
   private let book = AlarmBook([])
 

@@ -41,9 +41,6 @@ enum CoreBounds {
   /// Age up to which the list of models is used without asking again, and with a failing vendor.
   static let modelListFreshSeconds: UInt64 = 60
   static let modelListStaleSeconds: UInt64 = 600
-  /// Between two looks at the list if no client asks, and after one that failed.
-  static let modelLookSeconds: UInt64 = 86_400
-  static let modelLookAgainSeconds: UInt64 = 3600
   /// Between two looks at a vendor that is not up.
   static let vendorLookMilliseconds: UInt64 = 1000
   /// A vendor that answers, but not well, is asked no more often: it counts our requests.

@@ -233,7 +233,7 @@ final class CoreLoop {
   func watchVendor() {
     let alarm = Alarm { [unowned self] in
       let (now, list) = (events.now, modelList)
-      if !health.isDraining, health.mayBeAsked(at: now) || list?.isDue(at: now) == true {
+      if !health.isDraining, health.mayBeAsked(at: now) || list?.look.isDue(at: now) == true {
         list?.refresh()
       }
       watchVendorLater()

@@ -20,8 +20,7 @@ final class ModelList: VendorTask {
   private var status = 0
   private var models: [JSONObject] = []
   private var fetchedAt: Instant?
-  /// When it is to be asked for, if no client does.
-  private var lookAt = Instant(nanoseconds: 0)
+  private(set) var look = DailyLook()
   private var waiters: [Waiter] = []
 
   init(of core: CoreLoop) { self.core = core }
@@ -41,7 +40,7 @@ final class ModelList: VendorTask {
   func refresh() {
     guard connection == nil else { return }
     guard !core.health.isDraining else { return finish() }
-    lookAt = core.events.now.adding(seconds: CoreBounds.modelLookAgainSeconds)
+    look.noteAsked(at: core.events.now)
     do {
       let connection = try core.pool.checkOut(core)
       connection.begin(for: self)
@@ -57,9 +56,6 @@ final class ModelList: VendorTask {
       finish()
     }
   }
-
-  /// Nobody has asked for a day, or the vendor did not answer then.
-  func isDue(at now: Instant) -> Bool { now >= lookAt }
 
   private var ageSeconds: UInt64 {
     fetchedAt.map { core.events.now.millisecondsSince($0) / 1000 } ?? .max
@@ -79,7 +75,7 @@ final class ModelList: VendorTask {
     if status == 200, let list = read() {
       models = list
       fetchedAt = core.events.now
-      lookAt = core.events.now.adding(seconds: CoreBounds.modelLookSeconds)
+      look.noteAnswered(at: core.events.now)
       core.accounts.modelDesk.take(offered(list), at: .now())
       core.health.answered()
     } else {
