@@ -26,7 +26,7 @@ import subprocess
 import sys
 import time
 
-from pair import create_key, spawn, unix_listener
+from pair import NO_VENDOR_LIMITS, create_key, spawn, unix_listener
 
 DAY_MILLISECONDS = 86_400_000
 DAYS, KEYS, MODELS = 365, 20, 4
@@ -51,7 +51,8 @@ class Core:
         many = {"requests": 1_000_000_000}
         configuration.write_text(json.dumps({
             "profile": "development", "stateDirectory": str(folder / "state"),
-            "runtimeDirectory": str(self.run), "vendor": {"port": vendor},
+            "runtimeDirectory": str(self.run),
+            "vendor": {"port": vendor, "limits": NO_VENDOR_LIMITS},
             "limits": {"global": many, "address": many}}))
         self.control = str(self.run / "core-control.sock")
         self.process = spawn(f"{programs}/pm-core", str(configuration), [
