@@ -1,13 +1,18 @@
 """Many clients at once: some keep their connection, some open one for each request, some read a
 stream. What happened to each request is kept, so that a test can say which may have failed."""
+import contextlib
+import json
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from appliance import chat_body
 from streaming import Stream, content
+from vendor_process import Answer
 
 JOIN_SECONDS_MAX = 60
+VOLLEY_THREADS = 20
 # A client notices the end of its connection so long after it.
 NOTICE_SECONDS = 0.5
 
@@ -116,3 +121,23 @@ class Streams:
 
     def contents(self):
         return [len(list(filter(content, events))) for events in self.events]
+
+
+def volley(appliance, bodies, path="/v1/chat/completions"):
+    """Sends all requests, each `(key, body)` on a connection of its own, before it reads the first
+    answer; the answers in the same order."""
+    def connect(_):
+        connection = appliance.https_connection()
+        connection.connect()
+        return connection
+
+    def read(connection):
+        with contextlib.closing(connection):
+            return Answer(connection.getresponse())
+
+    with ThreadPoolExecutor(VOLLEY_THREADS) as pool:
+        connections = list(pool.map(connect, bodies))
+        for connection, (key, body) in zip(connections, bodies, strict=True):
+            headers = {**key.bearer, "Content-Type": "application/json"}
+            connection.request("POST", path, json.dumps(body).encode(), headers)
+        return list(pool.map(read, connections))
