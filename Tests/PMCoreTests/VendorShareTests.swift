@@ -131,21 +131,21 @@ struct VendorShareTests {
   func settlement() {
     let turns = Turns(requests: 0) { $0[.completionTokens] = 6000 }
     let key = limitedKey()
-    let expected = amounts { $0[.completionTokens] = 6000 }
-    #expect(turns.enter(key, expected).0 == .served)
-    #expect(turns.enter(key, expected).0 == .refused(60 * second))
-    turns.share.settle(expected, to: amounts { $0[.completionTokens] = 1000 }, at: 0)
-    #expect(turns.enter(key, amounts { $0[.completionTokens] = 5000 }).0 == .served)
-    turns.share.settle(
-      amounts { $0[.completionTokens] = 5000 }, to: amounts { $0[.completionTokens] = 11_000 },
-      at: 0)
-    #expect(turns.enter(key, amounts { $0[.completionTokens] = 1 }).0 == .refused(60_010_000_000))
+    func tokens(_ count: Int64) -> VendorAmounts { amounts { $0[.completionTokens] = count } }
+    #expect(turns.enter(key, tokens(6000)).0 == .served)
+    // The one under way may give everything back, and does.
+    let (entry, ticket) = turns.enter(key, tokens(5000))
+    #expect(entry == .waits)
+    turns.share.settle(tokens(6000), to: tokens(1000), at: 0)
+    #expect(turns.wake().served.first === ticket && turns.now == 0)
+    turns.share.settle(tokens(5000), to: tokens(11_000), at: 0)
+    #expect(turns.enter(key, tokens(1)).0 == .refused(60_010_000_000))
     // Audio is another bucket, and there is no limit on it.
     #expect(turns.enter(key, amounts { $0[.audioSeconds] = 3600 }).0 == .served)
     // No claim is a debt of more than an hour.
-    turns.share.take(amounts { $0[.completionTokens] = .max }, at: 0)
+    turns.share.take(tokens(.max), at: 0)
     turns.now = 3600 * second
-    #expect(turns.enter(key, expected).0 == .served)
+    #expect(turns.enter(key, tokens(6000)).0 == .served)
   }
 
   @Test("A lone request that is larger than a bucket passes when that is full")
@@ -154,9 +154,22 @@ struct VendorShareTests {
     let key = limitedKey()
     let large = amounts { $0[.promptTokens] = 50_000 }
     #expect(turns.enter(key, large).0 == .served)
+    turns.share.settle(large, to: amounts { $0[.promptTokens] = 1000 }, at: 0)
     #expect(turns.enter(key, large).0 == .refused(60 * second))
     turns.now = 60 * second
     #expect(turns.enter(key, large).0 == .served)
+  }
+
+  @Test("A limit that was off remembers nothing")
+  func off() {
+    let turns = Turns()
+    let key = limitedKey()
+    for _ in 0..<20 { _ = turns.enter(key) }
+    let limits = turns.share.limits
+    turns.share.limits = VendorAmounts()
+    #expect(turns.enter(key).0 == .served)
+    turns.share.limits = limits
+    #expect(turns.enter(key).0 == .served)
   }
 
   @Test("Random arrivals and leavings: bounds hold and nobody is forgotten", arguments: 0..<300)

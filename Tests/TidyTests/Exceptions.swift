@@ -44,7 +44,8 @@ enum Exceptions {
     Saying(core + "Limits/README.md", "at most 256", "ShareBounds", "waitersMax", 256),
     Saying(core + "Limits/README.md", "10 s", "ShareBounds", "waitSecondsMax", 10),
     Saying(core + "Limits/README.md", "600 steps", "TokenWindow", "stepsPerWindow", 600),
-    Saying(core + "Limits/README.md", "2048", "CoreBounds", "outputTokensExpected", 2048),
+    Saying(
+      core + "Limits/README.md", "without one 1000", "CoreBounds", "outputTokensExpected", 1000),
     Saying(core + "Limits/README.md", "131 072", "CoreBounds", "outputTokensAssumedMax", 131_072),
     Saying(core + "Limits/README.md", "at most 200 000", "PastRequest", "rowsMax", 200_000),
     Saying(core + "Prices/README.md", "at most 1024", "ModelTable", "modelsMax", 1024),

@@ -24,6 +24,14 @@ struct VendorAmounts: Equatable, Sendable {
     self[.audioSeconds] = (usage.audioMilliseconds + 999) / 1000
   }
 
+  mutating func add(_ other: VendorAmounts) {
+    for index in values.indices { values[index] += other.values[index] }
+  }
+
+  mutating func subtract(_ other: VendorAmounts) {
+    for index in values.indices { values[index] -= other.values[index] }
+  }
+
   static func == (a: VendorAmounts, b: VendorAmounts) -> Bool {
     VendorLimit.allCases.allSatisfy { a[$0] == b[$0] }
   }

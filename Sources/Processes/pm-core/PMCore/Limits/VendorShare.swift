@@ -21,10 +21,18 @@ struct VendorShare<Ticket: AnyObject> {
     var rank: Int
   }
 
-  /// What may be used in a minute; 0 is no limit.
-  var limits: VendorAmounts
+  /// What may be used in a minute; 0 is no limit, and is not remembered.
+  var limits: VendorAmounts {
+    didSet {
+      for measure in VendorLimit.allCases where limits[measure] == 0 {
+        fullAt[measure.rawValue] = .min
+      }
+    }
+  }
   /// When each bucket would be full again: a bucket as one number.
   private var fullAt = InlineArray<5, Int64>(repeating: .min)
+  /// What those under way are expected to use.
+  private var open = VendorAmounts()
   /// In the order of arrival, and so of deadlines.
   private var waiters: [Waiter] = []
   /// The vendor takes nothing before this.
@@ -58,6 +66,21 @@ struct VendorShare<Ticket: AnyObject> {
     return wait
   }
 
+  /// The same if everybody under way and ahead used nothing of what they are expected to: only
+  /// their number does not come back.
+  private func leastWait(
+    _ amounts: VendorAmounts, behind ahead: InlineArray<5, Int64>, at now: Int64
+  ) -> Int64 {
+    var best = self
+    for measure in VendorLimit.allCases where measure != .requests {
+      let back = min(time(open[measure], of: measure), ShareBounds.debtNanosecondsMax)
+      best.fullAt[measure.rawValue] = max(fullAt[measure.rawValue], now) - back
+    }
+    var certain = InlineArray<5, Int64>(repeating: 0)
+    certain[VendorLimit.requests.rawValue] = ahead[VendorLimit.requests.rawValue]
+    return best.wait(amounts, behind: certain, at: now)
+  }
+
   private func hasRoom(for amounts: VendorAmounts, at now: Int64) -> Bool {
     wait(amounts, behind: InlineArray(repeating: 0), at: now) == 0
   }
@@ -84,6 +107,7 @@ struct VendorShare<Ticket: AnyObject> {
 
   /// Puts the truth in place of what a request took when it was served.
   mutating func settle(_ expected: VendorAmounts, to actual: VendorAmounts, at now: Int64) {
+    open.subtract(expected)
     let taken = clamped(expected)
     var surplus = VendorAmounts()
     for measure in VendorLimit.allCases {
@@ -106,13 +130,17 @@ struct VendorShare<Ticket: AnyObject> {
   mutating func enter(
     _ ticket: Ticket, of key: KeyRecord, _ expected: VendorAmounts, at now: Int64
   ) -> (entry: Entry, displaced: (ticket: Ticket, wait: Int64)?) {
-    let amounts = clamped(expected)
-    if waiters.isEmpty, hasRoom(for: amounts, at: now) {
-      serve(key, amounts, at: now)
+    if waiters.isEmpty, hasRoom(for: clamped(expected), at: now) {
+      serve(key, expected, at: now)
       return (.served, nil)
     }
-    let (rank, wait) = place(of: amounts, key, at: now)
-    guard wait <= ShareBounds.waitNanosecondsMax else { return (.refused(wait), nil) }
+    let amounts = clamped(expected)
+    let rank = waiters.count { $0.key === key }
+    let ahead = times(before: rank, of: key)
+    let wait = wait(amounts, behind: ahead, at: now)
+    guard leastWait(amounts, behind: ahead, at: now) <= ShareBounds.waitNanosecondsMax else {
+      return (.refused(wait), nil)
+    }
     var displaced: (Ticket, Int64)?
     if waiters.count == ShareBounds.waitersMax {
       guard let last = furthestBack, waiters[last].rank > rank else { return (.refused(wait), nil) }
@@ -120,16 +148,8 @@ struct VendorShare<Ticket: AnyObject> {
     }
     let deadline = now + ShareBounds.waitNanosecondsMax
     waiters.append(
-      Waiter(ticket: ticket, key: key, amounts: amounts, deadline: deadline, rank: rank))
+      Waiter(ticket: ticket, key: key, amounts: expected, deadline: deadline, rank: rank))
     return (.waits, displaced)
-  }
-
-  /// Where a request of this key would stand, and the nanoseconds until it is its turn.
-  private func place(
-    of amounts: VendorAmounts, _ key: KeyRecord, at now: Int64
-  ) -> (rank: Int, wait: Int64) {
-    let rank = waiters.count { $0.key === key }
-    return (rank, wait(amounts, behind: times(before: rank, of: key), at: now))
   }
 
   /// What is served before a request of this key and rank, as bucket times.
@@ -138,7 +158,7 @@ struct VendorShare<Ticket: AnyObject> {
     for waiter in waiters
     where (waiter.rank, waiter.key.lastServing) <= (rank, key.lastServing) {
       for measure in VendorLimit.allCases {
-        sum[measure.rawValue] += time(waiter.amounts[measure], of: measure)
+        sum[measure.rawValue] += time(clamped(waiter.amounts)[measure], of: measure)
       }
     }
     return sum
@@ -156,8 +176,9 @@ struct VendorShare<Ticket: AnyObject> {
     }
   }
 
-  private mutating func serve(_ key: KeyRecord, _ amounts: VendorAmounts, at now: Int64) {
-    take(amounts, at: now)
+  private mutating func serve(_ key: KeyRecord, _ expected: VendorAmounts, at now: Int64) {
+    take(clamped(expected), at: now)
+    open.add(expected)
     servings += 1
     key.lastServing = servings
   }
@@ -172,7 +193,7 @@ struct VendorShare<Ticket: AnyObject> {
 
   /// Serves one that waits; nil if nobody waits, or there is no room yet.
   mutating func serveNext(at now: Int64) -> Ticket? {
-    guard let next, hasRoom(for: waiters[next].amounts, at: now) else { return nil }
+    guard let next, hasRoom(for: clamped(waiters[next].amounts), at: now) else { return nil }
     serve(waiters[next].key, waiters[next].amounts, at: now)
     return remove(at: next)
   }
@@ -186,7 +207,8 @@ struct VendorShare<Ticket: AnyObject> {
   private mutating func giveUp(_ index: Int, at now: Int64) -> (ticket: Ticket, wait: Int64) {
     let gone = waiters[index]
     _ = remove(at: index)
-    return (gone.ticket, place(of: gone.amounts, gone.key, at: now).wait)
+    let ahead = times(before: waiters.count { $0.key === gone.key }, of: gone.key)
+    return (gone.ticket, wait(clamped(gone.amounts), behind: ahead, at: now))
   }
 
   /// Who leaves does not wait any more.
@@ -199,7 +221,7 @@ struct VendorShare<Ticket: AnyObject> {
   func wake(at now: Int64) -> Int64? {
     guard let first = waiters.first, let next else { return nil }
     let none = InlineArray<5, Int64>(repeating: 0)
-    return min(first.deadline, now + wait(waiters[next].amounts, behind: none, at: now))
+    return min(first.deadline, now + wait(clamped(waiters[next].amounts), behind: none, at: now))
   }
 }
 

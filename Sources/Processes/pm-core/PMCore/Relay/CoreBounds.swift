@@ -53,9 +53,9 @@ enum CoreBounds {
   /// Output tokens that one answer may have where the request does not say: the longest context of
   /// the models that are not the largest.
   static let outputTokensAssumedMax: Int64 = 131_072
-  /// What most answers stay below: tokens that limits by the minute expect of an answer without a
-  /// cap, until its end tells the truth.
-  static let outputTokensExpected: Int64 = 2048
+  /// Tokens that limits by the minute expect of an answer without a cap, until its end tells the
+  /// truth: the vendor's own share of a request, 20 000 of them for 20.
+  static let outputTokensExpected: Int64 = 1000
   /// The longest context of all models.
   static let outputTokensMax: Int64 = 1_048_576
   /// Answers to one prompt that a reservation counts; the API takes up to 128.
