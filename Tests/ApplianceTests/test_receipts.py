@@ -141,6 +141,19 @@ def test_broken_stream(appliance, vendor, key):
     assert receipt["cost_nano_euro"] > 0 and receipt["status"] == 502
 
 
+def test_stream_that_was_cut_at_the_budget(appliance, vendor):
+    """The vendor does not keep to the cap it was given: it is cut off, and paid up to the cap."""
+    key = appliance.create_key(day_budget_eur="0.0005")
+    chunk = {"choices": [{"index": 0, "delta": {"content": "too much"}}],
+             "usage": {"prompt_tokens": 3, "completion_tokens": 9000}}
+    vendor.rule(status=200, headers={"Content-Type": "text/event-stream"},
+                body=f"data: {json.dumps(chunk)}\n\ndata: [DONE]\n\n")
+    answer, receipt = post(appliance, key, *ENDPOINTS["chat stream"])
+    assert answer.is_cut and answer.events[-1]["error"]["code"] == "insufficient_quota"
+    assert "cut" in receipt["usage"]["flags"]
+    assert receipt["cost_nano_euro"] == receipt["ledger"]["row"]["reserved_nano_euro"] <= 500_000
+
+
 def test_client_that_left(appliance, vendor, key):
     vendor.rule(chunks=1000, chunk_ms=20)
     with Stream(appliance, *ENDPOINTS["chat stream"], key) as stream:
