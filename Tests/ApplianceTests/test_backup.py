@@ -372,35 +372,63 @@ def resident_mib(pid):
             return int(line.split()[1]) / 1024
 
 
-def test_slow_reader_costs_no_memory_and_blocks_nobody(tmp_path, secret):
-    large = Appliance(tmp_path / "large")
+@pytest.fixture(scope="module")
+def large(tmp_path_factory):
+    """An appliance whose ledger is far larger than what sockets hold."""
+    large = Appliance(tmp_path_factory.mktemp("large"))
     with large:
-        key = large.create_key()
+        large.key = large.create_key()
     fill(large, FILLING_MIB)
     with large:
-        pid = large.pids()["core"]
-        large.chat(key)
-        rest = resident_mib(pid)
-        with contextlib.closing(core_socket(large)) as slow:
-            ask_backup(slow)
-            assert slow.recv(16).startswith(b"HTTP/1.1 200")
-            for _ in range(5):
-                assert large.chat(key).status == 200
-                time.sleep(0.1)
-            assert resident_mib(pid) - rest < GROWTH_MIB_MAX
-            # One at a time, and this one is not over.
-            done = large.pmctl("backup", str(tmp_path / "second"), "--passphrase-file", secret)
-            assert done.returncode == REFUSED and "made already" in done.stderr
-            assert not list(tmp_path.glob("second*"))
-        # Its receiver has left: the next may come, and is whole.
-        def is_free():
-            path = tmp_path / "third"
-            return large.pmctl(
-                "backup", str(path), "--passphrase-file", secret).returncode == 0
-        wait_for(is_free, 30)
-        assert (tmp_path / "third").stat().st_size > FILLING_MIB << 20
+        yield large
+
+
+def test_slow_reader_costs_no_memory_and_blocks_nobody(large, tmp_path, secret):
+    pid = large.pids()["core"]
+    large.chat(large.key)
+    rest = resident_mib(pid)
+    with contextlib.closing(core_socket(large)) as slow:
+        ask_backup(slow)
+        assert slow.recv(16).startswith(b"HTTP/1.1 200")
+        for _ in range(5):
+            assert large.chat(large.key).status == 200
+            time.sleep(0.1)
         assert resident_mib(pid) - rest < GROWTH_MIB_MAX
-        assert large.pids()["core"] == pid
+        # One at a time, and this one is not over.
+        done = large.pmctl("backup", str(tmp_path / "second"), "--passphrase-file", secret)
+        assert done.returncode == REFUSED and "made already" in done.stderr
+        assert not list(tmp_path.glob("second*"))
+
+    # Its receiver has left: the next may come, and is whole.
+    def is_free():
+        words = ("backup", str(tmp_path / "third"), "--passphrase-file", secret)
+        return large.pmctl(*words).returncode == 0
+
+    wait_for(is_free, 30)
+    assert (tmp_path / "third").stat().st_size > FILLING_MIB << 20
+    assert resident_mib(pid) - rest < GROWTH_MIB_MAX
+    assert large.pids()["core"] == pid
+
+
+def test_backup_that_breaks_off_is_no_file(large, tmp_path, secret):
+    """Core is killed while it sends; what came until then keeps no name."""
+    words = [program("pmctl"), "backup", str(tmp_path / "half"), "--passphrase-file", secret,
+             "--configuration", str(large.path)]
+    for _ in range(5):
+        pid = large.pids()["core"]
+        process = subprocess.Popen(words, stderr=subprocess.DEVNULL, env=large.environment)
+        wait_for(lambda: any(path.stat().st_size > 0 for path in tmp_path.glob("half.partial*"))
+                 or process.poll() is not None, 30)
+        os.kill(pid, signal.SIGKILL)
+        code = process.wait(30)
+        large.wait_ready(60)
+        if code == NO_ANSWER:
+            break
+        # It was whole already.
+        assert code == 0
+        (tmp_path / "half").unlink()
+    assert code == NO_ANSWER and not list(tmp_path.glob("half*"))
+    assert not (large.state / "backup.snapshot").exists()
 
 
 def test_core_that_dies_leaves_no_file(appliance, secret, tmp_path):

@@ -22,6 +22,8 @@ extension Command {
   ]
 
   private static let passphraseOption = "--passphrase-file"
+  /// Before the first byte core copies the ledger: some seconds for each gigabyte.
+  private static let copySecondsMax = 900
 
   private enum Refusal: Error {
     case usage(UsageError)
@@ -75,7 +77,8 @@ extension Command {
     if FileIO.isThere(path) { return exists(path) }
     do throws(SystemError) {
       let file = try BackupFile(path)
-      guard let answer = CoreClient(input).download(.makeBackup, order.json.utf8, to: file) else {
+      let core = CoreClient(input, silenceSecondsMax: copySecondsMax)
+      guard let answer = core.download(.makeBackup, order.json.utf8, to: file) else {
         file.discard()
         Terminal.error(
           "pmctl backup: core does not answer, or the backup broke off (errno \(file.errno)); "

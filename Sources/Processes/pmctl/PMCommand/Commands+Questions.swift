@@ -53,11 +53,14 @@ extension Command {
     return (overall ?? .degraded).exitCode
   }
 
+  /// A monitor asks every few seconds; core answers in milliseconds.
+  private static let metricSecondsMax = 5
+
   @Sendable private static func metrics(_ input: CommandInput) -> Int32 {
     guard let status = readStatus(input) else { return noAnswer("metrics", input) }
     FileIO.writeStandard(Array(Metrics(status).text.utf8), to: 1)
     // Text of the same format; without core the supervisor's own is worth having all the same.
-    let answer = CoreClient(input).ask(.readMetrics)
+    let answer = CoreClient(input, silenceSecondsMax: metricSecondsMax).ask(.readMetrics)
     let core = answer.flatMap { $0.isGood ? $0.body : nil }
     FileIO.writeStandard(core ?? Array("# core does not answer\n".utf8), to: 1)
     return ExitCode.done

@@ -7,11 +7,12 @@ internal import PMWire
 struct CoreClient {
   let conversation: HTTPConversation
 
-  init(_ input: CommandInput) {
+  /// No receive waits longer than `silenceSecondsMax`.
+  init(_ input: CommandInput, silenceSecondsMax: Int = Self.silenceSecondsMax) {
     conversation = HTTPConversation(
       SocketConversation(
         path: "\(ControlClient.runtimeDirectory(input))/\(SocketName.coreControl)",
-        silenceSecondsMax: Self.silenceSecondsMax, answerBytesMax: Self.answerBytesMax),
+        silenceSecondsMax: silenceSecondsMax, answerBytesMax: Self.answerBytesMax),
       host: "core")
   }
 

@@ -31,13 +31,12 @@ public enum Restoring {
           (.lock, HeldDescriptor(lock)),
         ],
         secondsMax: RuntimeLimits.restoreSecondsMax)
-      var code = ExitCode.failed
-      oneShots.run(task, file.configuration) { end in
-        code = end.code
-        loop.stop()
+      var code: Int32?
+      oneShots.run(task, file.configuration) { code = $0.code }
+      while true {
+        if let code { return code }
+        loop.turn()
       }
-      loop.run()
-      return code
     } catch {
       Terminal.error("pmctl restore: \(error.call.rawValue) failed (errno \(error.number))")
       return ExitCode.failed
