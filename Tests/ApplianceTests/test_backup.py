@@ -254,7 +254,7 @@ def test_damage_is_told_and_changes_nothing(idle, backup, secret, tmp_path, name
     done = restore(idle, path, secret)
     assert done.returncode == 1 and message in done.stderr, done.stderr
     assert files_of(idle.state) == before
-    assert not list(idle.state.glob("re*"))
+    assert not list(idle.state.glob("restore*")) and not list(idle.state.glob("replaced*"))
 
 
 def test_wrong_passphrase(idle, backup, tmp_path):

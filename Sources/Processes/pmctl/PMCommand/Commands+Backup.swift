@@ -24,6 +24,7 @@ extension Command {
   private static let passphraseOption = "--passphrase-file"
   /// Before the first byte core copies the ledger: some seconds for each gigabyte.
   private static let copySecondsMax = 900
+  private static let answerSecondsMax = 5
 
   private enum Refusal: Error {
     case usage(UsageError)
@@ -76,13 +77,17 @@ extension Command {
     } catch { return refuse("backup", error) }
     if FileIO.isThere(path) { return exists(path) }
     do throws(SystemError) {
+      // Who does not answer this in time is not there: a copy is waited for much longer.
+      guard CoreClient(input, silenceSecondsMax: answerSecondsMax).ask(.readStatus) != nil else {
+        Terminal.error("pmctl backup: core does not answer; see: pmctl status")
+        return ExitCode.noAnswer
+      }
       let file = try BackupFile(path)
       let core = CoreClient(input, silenceSecondsMax: copySecondsMax)
       guard let answer = core.download(.makeBackup, order.json.utf8, to: file) else {
         file.discard()
-        Terminal.error(
-          "pmctl backup: core does not answer, or the backup broke off (errno \(file.errno)); "
-            + "see: pmctl status")
+        if file.errno != 0 { throw SystemError(.write, file.errno) }
+        Terminal.error("pmctl backup: the backup broke off; see: pmctl status")
         return ExitCode.noAnswer
       }
       guard answer.isGood else {
