@@ -225,6 +225,20 @@ def test_without_a_price_no_budget_is_spent(appliance, vendor, key):
     assert not appliance.rows(poor)
 
 
+def test_limits_of_all_keys_by_command(appliance, vendor, key):
+    def limits(*words):
+        done = appliance.pmctl("limits", *words)
+        assert done.returncode == 0, done.stderr
+        return dict(line.split(None, 1) for line in done.stdout.splitlines())
+
+    assert limits("show")["day-budget-eur"] == "none"
+    assert limits("set", "day-budget-eur", "0", "--reason", "test")["day-budget-eur"] == "0.00"
+    assert error(appliance.chat(key))["message"].startswith("The budget of this appliance")
+    assert appliance.pmctl("limits", "set", "day-budget-eur", "1,5").returncode != 0
+    assert limits("set", "day-budget-eur", "none")["day-budget-eur"] == "none"
+    assert appliance.chat(key).status == 200
+
+
 # Streams that are cut
 
 @pytest.mark.parametrize("usage", ["continuous", "none", "final_only"])

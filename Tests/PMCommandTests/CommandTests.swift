@@ -39,6 +39,8 @@ import Testing
     ["keys", "rotate", "a", "--overlap-hours", "-1"],
     ["prices"], ["prices", "add"], ["prices", "add", "m", "--input", "1,5"],
     ["prices", "add", "m", "--input", "0.0000001"], ["prices", "add", "m", "--from", "soon"],
+    ["limits"], ["limits", "set"], ["limits", "set", "no-such-limit", "1"],
+    ["limits", "set", "day-budget-eur"],
     ["alarms"], ["alarms", "acknowledge"], ["alarms", "acknowledge", "x"],
   ])
   func wrongWordsExitWith2(_ words: [String]) {

@@ -7,7 +7,7 @@ internal import PMWire
 /// Commands that ask core. They work on the live store and need no supervisor.
 extension Command {
   static let coreCommands: [Command] =
-    keyCommands + [usageCommand] + priceCommands + alarmCommands
+    keyCommands + [usageCommand] + priceCommands + limitCommands + alarmCommands
 
   private static let creationAliases = [
     "-d": "--description", "-e": "--expires-days", "-r": KeyTerm.limit(.requests).option,
