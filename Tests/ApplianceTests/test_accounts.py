@@ -245,12 +245,6 @@ def test_nobody_asks_for_another_keys_usage(appliance, key):
         assert appliance.ask("GET", path).status == 401
 
 
-def test_a_receipt_that_is_not_there(appliance, key):
-    for name in ("00000000-0000-7000-8000-000000000000", "x", "a/b"):
-        assert code(appliance.ask("GET", f"/v1/receipts/{name}", key=key)) == (404, "receipt_not_found")
-    assert code(appliance.ask("GET", "/v1/receipts/", key=key)) == (404, "unknown_url")
-
-
 def test_many_questions_of_one_key(appliance, key):
     """Each is answered or told to come back; no other key waits for them."""
     def ask(_):

@@ -181,7 +181,8 @@ def test_under_way_there_is_none_yet(appliance, vendor, key):
 
 
 @pytest.mark.parametrize("number, status, code", [
-    ("x", 400, "invalid_request_id"), ("0190A5D2-7C3E-7ABC-8DEF-0123456789AB", 400, "invalid_request_id"),
+    ("", 404, "unknown_url"), ("x", 400, "invalid_request_id"), ("a/b", 400, "invalid_request_id"),
+    ("0190A5D2-7C3E-7ABC-8DEF-0123456789AB", 400, "invalid_request_id"),
     (str(uuid.uuid4()), 400, "invalid_request_id"),
     ("0190a5d2-7c3e-7abc-8def-0123456789ab", 404, "receipt_not_found")])
 def test_ids_that_name_nothing(appliance, key, number, status, code):
