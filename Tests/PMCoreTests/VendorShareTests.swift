@@ -45,9 +45,11 @@ private final class Turns {
     guard let moment = share.wake(at: now) else { return ([], []) }
     now = max(now, moment)
     var (served, expired): ([Ticket], [Ticket]) = ([], [])
-    while let ticket = share.serveNext(at: now) { served.append(ticket) }
-    while let gone = share.expireNext(at: now) { expired.append(gone.ticket) }
-    return (served, expired)
+    while true {
+      while let ticket = share.serveNext(at: now) { served.append(ticket) }
+      guard let gone = share.expireNext(at: now) else { return (served, expired) }
+      expired.append(gone.ticket)
+    }
   }
 }
 
@@ -78,6 +80,23 @@ struct VendorShareTests {
     #expect(entry == .waits)
     #expect(turns.wake().served.first === ticket)
     #expect(turns.now == second / 10)
+  }
+
+  @Test("Whose turn came and brought no room is behind all others afterwards")
+  func hopeless() {
+    let turns = Turns(requests: 0) { $0[.promptTokens] = 60_000 }
+    let whole = amounts { $0[.promptTokens] = 60_000 }
+    let (busy, greedy, modest) = (limitedKey(row: 1), limitedKey(row: 2), limitedKey(row: 3))
+    #expect(turns.enter(busy, whole).0 == .served)
+    let (_, first) = turns.enter(greedy, whole)
+    turns.now = second
+    #expect(turns.enter(greedy, whole).0 == .waits)
+    let (entry, ticket) = turns.enter(modest, amounts { $0[.promptTokens] = 1000 })
+    #expect(entry == .waits)
+    let (served, expired) = turns.wake()
+    #expect(turns.now == 10 * second)
+    #expect(expired.count == 1 && expired.first === first)
+    #expect(served.count == 1 && served.first === ticket)
   }
 
   @Test("Keys that all want more than there is get the same, one in turn", arguments: 2...6)

@@ -17,6 +17,8 @@ struct VendorShare<Ticket: AnyObject> {
     let key: KeyRecord
     let amounts: VendorAmounts
     let deadline: Int64
+    /// How many had been served when it came.
+    let servings: UInt64
     /// How many of its own key come before it.
     var rank: Int
   }
@@ -148,7 +150,9 @@ struct VendorShare<Ticket: AnyObject> {
     }
     let deadline = now + ShareBounds.waitNanosecondsMax
     waiters.append(
-      Waiter(ticket: ticket, key: key, amounts: expected, deadline: deadline, rank: rank))
+      Waiter(
+        ticket: ticket, key: key, amounts: expected, deadline: deadline, servings: servings,
+        rank: rank))
     return (.waits, displaced)
   }
 
@@ -179,6 +183,10 @@ struct VendorShare<Ticket: AnyObject> {
   private mutating func serve(_ key: KeyRecord, _ expected: VendorAmounts, at now: Int64) {
     take(clamped(expected), at: now)
     open.add(expected)
+    endTurn(of: key)
+  }
+
+  private mutating func endTurn(of key: KeyRecord) {
     servings += 1
     key.lastServing = servings
   }
@@ -201,6 +209,8 @@ struct VendorShare<Ticket: AnyObject> {
   /// Gives up one that has waited too long, with the nanoseconds until it could be served.
   mutating func expireNext(at now: Int64) -> (ticket: Ticket, wait: Int64)? {
     guard let first = waiters.first, first.deadline <= now else { return nil }
+    // It had its turn, and kept all others waiting for as long as it was there.
+    if next == 0, first.servings == servings { endTurn(of: first.key) }
     return giveUp(0, at: now)
   }
 

@@ -48,8 +48,12 @@ final class VendorQueue {
 
   private func look() {
     share.pause(until: Int64(clamping: core.health.throttledUntil.nanoseconds))
-    while let call = share.serveNext(at: now) { call.shareGranted() }
-    while let (call, wait) = share.expireNext(at: now) { call.shareRefused(nanoseconds: wait) }
+    while true {
+      while let call = share.serveNext(at: now) { call.shareGranted() }
+      // Who stands behind one that is given up may have room.
+      guard let (call, wait) = share.expireNext(at: now) else { break }
+      call.shareRefused(nanoseconds: wait)
+    }
     if let alarm { setDeadline(of: alarm) }
   }
 
