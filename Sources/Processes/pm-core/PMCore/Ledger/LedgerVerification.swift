@@ -50,7 +50,7 @@ struct LedgerVerification {
   ) throws(StoreError) -> Finding {
     var steps = start
     var fault = steps.check()
-    let rows = try AuditChain.rows(of: database, from: 1)
+    let rows = try AuditChain.rows(of: database, from: .min)
     while fault == nil, try rows.step() {
       fault = steps.next(rows.integer(AuditChain.row)) { $0.append(AuditChain.text(rows)) }
       fault = fault ?? steps.check(Digest256(rows.blob(AuditChain.link).span))
@@ -118,6 +118,7 @@ private struct EndedWalk {
   private(set) var steps: Steps
   private var (lowest, highest) = (UInt128.max, UInt128.min)
   private var totals = SpanTotals()
+  private var spans: Int64 = 0
 
   init(_ database: Database, _ steps: Steps) throws(StoreError) {
     self.database = database
@@ -134,6 +135,7 @@ private struct EndedWalk {
     try database.execute("BEGIN")
     defer { database.rollBack() }
     if let fault = try walkSpans() { return fault }
+    if let fault = try checkStrays() { return fault }
     if let fault = try checkTotals() { return fault }
     return try walkRows(through: .max) ?? steps.end()
   }
@@ -153,7 +155,18 @@ private struct EndedWalk {
       guard low == lowest, high == highest, nextSpan.integer(4) == first else {
         return LedgerFault(what: .span, rows: first...last)
       }
+      spans += 1
     }
+  }
+
+  /// What a walk from row to row and from span to span does not meet: rows before the first, and
+  /// spans within others, by which rows would be listed twice.
+  private func checkStrays() throws(StoreError) -> LedgerFault? {
+    if let first = try database.integer("SELECT min(row) FROM ended"), first < 1 {
+      return LedgerFault(what: .rows, rows: first...first)
+    }
+    if try database.integer("SELECT count(*) FROM span") == spans { return nil }
+    return LedgerFault(what: .span, rows: 1...max(1, steps.walked.rows))
   }
 
   private mutating func walkRows(through last: Int64) throws(StoreError) -> LedgerFault? {
