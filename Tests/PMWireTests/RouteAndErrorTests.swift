@@ -11,7 +11,7 @@ import Testing
     .malformedRequest, .headTooLarge, .targetTooLong, .unsupportedCoding, .unsupportedVersion,
     .requestTimeout,
     .requestTooLarge, .badJSON, .modelMissing, .ambiguousBody, .badForm, .formStream, .formFormat,
-    .contentType,
+    .contentType, .tooManyAnswers,
     .modelNotFound, .modelNotPriced, .coreUnavailable, .coreLost, .adminUnavailable, .overloaded,
     .ledgerUnavailable, .vendorStarting, .vendorRestarting, .vendorConnectionLost, .vendorTimeout,
     .vendorUnavailable, .vendorIncompatible, .vendorAttestation, .contextTooLong, .vendorRejected,

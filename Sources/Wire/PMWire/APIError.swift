@@ -163,6 +163,9 @@ extension APIError {
   public static let ambiguousBody = APIError(
     400, "invalid_request_error", "ambiguous_body", "invalid_request_error",
     "A member of the request body is repeated or has an ambiguous name")
+  public static let tooManyAnswers = APIError(
+    400, "invalid_request_error", "too_many_answers", "invalid_request_error",
+    "A key with a budget may ask for 128 answers to each of 1024 prompts")
   public static let badForm = APIError(
     400, "invalid_request_error", "invalid_form", "invalid_request_error",
     "The multipart form needs exactly one model and one file")

@@ -71,6 +71,21 @@ private let noon = WallTime(seconds: 1_790_000_000 / 86_400 * 86_400 + 43_200)
     }
   }
 
+  @Test func aBudgetPaysForNoMoreAnswersThanAreCounted() {
+    func prompts(_ count: Int) -> String {
+      #""prompt":[\#(Array(repeating: "[1]", count: count).joined(separator: ","))]"#
+    }
+    for (members, isCounted) in [
+      (#""n":128"#, true), (#""n":129"#, false), (#""best_of":129"#, false),
+      (#""n":9223372036854775807"#, false), (prompts(1024), true), (prompts(1025), false),
+    ] {
+      let text = #"{"model":"m",\#(members)}"#
+      let body = EditedBody(JSONBody(.completions, edits: BodyEdits(clampsOutput: true)), text)
+      #expect(body.fault == (isCounted ? nil : .tooManyAnswers), "\(members.prefix(40))")
+      #expect(EditedBody(JSONBody(.completions), text).fault == nil)
+    }
+  }
+
   @Test func routesWithoutOutputHaveNoCap() {
     let members = #""model":"m","max_tokens":9"#
     for body in clamped(members, 7, .embeddings) { #expect(body.text == "{\(members)}") }

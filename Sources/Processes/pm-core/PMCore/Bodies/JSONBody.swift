@@ -121,6 +121,10 @@ struct JSONBody: BodyEditor {
   mutating func check() throws(BodyFault) -> RequestFacts {
     guard scanner.isComplete else { throw .notJSON }
     guard isModelName(facts.model) else { throw .modelMissing }
+    guard
+      !isClamping
+        || facts.choices <= CoreBounds.choicesMax && facts.prompts <= CoreBounds.promptsMax
+    else { throw .tooManyAnswers }
     if facts.isStream, takesStreamOptions { try askForUsage() }
     return facts
   }

@@ -25,6 +25,8 @@ struct RequestFacts {
 /// Why a body was refused, before the vendor saw it.
 enum BodyFault: Error {
   case notJSON, ambiguous, modelMissing, badForm, streamedForm, unknownFormat, tooLarge, contentType
+  /// More answers than a reservation counts, where a budget has to pay for them.
+  case tooManyAnswers
 }
 
 /// Bounds of bodies on their way to the vendor.

@@ -12,6 +12,7 @@ extension BodyFault {
     case .unknownFormat: .formFormat
     case .tooLarge: .requestTooLarge
     case .contentType: .contentType
+    case .tooManyAnswers: .tooManyAnswers
     }
   }
 }
