@@ -50,9 +50,21 @@ private let noon = WallTime(seconds: 1_790_000_000 / 86_400 * 86_400 + 43_200)
     (#""model":"m","x":{"max_tokens":9}"#, 7, #"{"model":"m","x":{"max_tokens":9},"max_tokens":7}"#),
   ] as [(String, Int64?, String)])
   func theOutputIsClamped(_ members: String, _ cap: Int64?, _ wanted: String) {
-    for route in [Route.chat, .completions, .messages] {
+    let isOfChat = members.contains("max_completion_tokens")
+    for route in isOfChat ? [Route.chat] : [Route.chat, .completions, .messages] {
       for body in clamped(members, cap, route) { #expect(body.text == wanted) }
     }
+  }
+
+  @Test(arguments: [Route.completions, .messages])
+  func aCapThatTheRouteDoesNotKnowIsNone(_ route: Route) {
+    let members = #""model":"m","max_completion_tokens":9"#
+    for body in clamped(members, 7, route) {
+      #expect(body.text == #"{\#(members),"max_tokens":7}"#)
+      #expect(body.facts?.outputTokensMax == nil)
+    }
+    let lookalike = #""model":"m","Max_Completion_Tokens":9"#
+    for body in clamped(lookalike, 7, route) { #expect(body.fault == .ambiguous) }
   }
 
   @Test func theClientsOwnCapIsToldBeforeItIsLowered() {

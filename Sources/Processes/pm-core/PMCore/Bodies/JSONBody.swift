@@ -43,6 +43,8 @@ struct JSONBody: BodyEditor {
   /// It answers with text that the model makes, from a prompt that can be cached.
   private var isGenerative: Bool { takesStreamOptions || route == .messages }
   private var takesPrompts: Bool { route == .completions }
+  /// On other routes it is a member like any other, and caps nothing.
+  private var takesCompletionTokens: Bool { route == .chat }
 
   mutating func take(
     _ bytes: borrowing Span<UInt8>, into out: inout ByteBuffer
@@ -178,7 +180,7 @@ struct JSONBody: BodyEditor {
       capture(.streamOptions, bytesMax: BodyBounds.streamOptionsBytesMax)
     } else if scanner.nameIs("max_tokens") {
       capture(.tokens, bytesMax: 24)
-    } else if scanner.nameIs("max_completion_tokens") {
+    } else if takesCompletionTokens, scanner.nameIs("max_completion_tokens") {
       capture(.completionTokens, bytesMax: 24)
     } else if scanner.nameIs("n") || scanner.nameIs("best_of") {
       capture(.choices, bytesMax: 24)
@@ -199,8 +201,8 @@ struct JSONBody: BodyEditor {
   private func isLookalike() -> Bool {
     scanner.nameIs(ignoringCase: "model") || scanner.nameIs(ignoringCase: "stream")
       || isLookalike("stream_options") || isLookalike("cache_salt")
-      || scanner.nameIs(ignoringCase: "max_tokens")
-      || scanner.nameIs(ignoringCase: "max_completion_tokens") || scanner.nameIs(ignoringCase: "n")
+      || isLookalike("max_completion_tokens") || scanner.nameIs(ignoringCase: "max_tokens")
+      || scanner.nameIs(ignoringCase: "n")
       || scanner.nameIs(ignoringCase: "best_of")
       || (takesPrompts && scanner.nameIs(ignoringCase: "prompt"))
   }
