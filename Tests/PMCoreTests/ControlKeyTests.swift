@@ -250,6 +250,18 @@ struct ControlImportTests {
     #expect(send(bench, "[]").status == 422)
   }
 
+  @Test("A key that was revoked is not brought back by the file that it came from")
+  func revoked() throws {
+    let bench = try Bench(Scratch())
+    let text = #"{"keys": [{"key_id": "a", "key": "a-plaintext-of-good-length"}]}"#
+    _ = send(bench, text)
+    #expect(bench.ask("POST", "/keys/a/revoke").status == 200)
+    #expect(send(bench, text).status == 200)
+    #expect(bench.check("a-plaintext-of-good-length").word == "disabled a")
+    #expect(bench.ask("POST", "/keys/a/enable").status == 200)
+    #expect(bench.check("a-plaintext-of-good-length").word == "valid a")
+  }
+
   @Test("A deleted id that comes back goes on with its history")
   func history() throws {
     let bench = try Bench(Scratch())

@@ -29,6 +29,10 @@ struct KeyImport {
       }
       var details = entry.details(row: old.row, source: .store, old: old, at: time)
       (details.secrets, details.rotatedAt) = (old.secrets, old.rotatedAt)
+      // What was revoked stays so until it is enabled by its id, however old the file is.
+      if !old.isUsable, old.revokedAt != nil {
+        (details.isEnabled, details.revokedAt) = (false, old.revokedAt)
+      }
       if details == old {
         report.equal += 1
       } else {
