@@ -366,4 +366,22 @@ struct LedgerFileTests {
     #expect(accounts.admission.admit(key, at: .now(), wall: now).remaining == 0)
     #expect(!accounts.admission.admit(key, at: .now(), wall: now).isAdmitted)
   }
+
+  @Test(
+    "A start under a clock that is wrong gives no budget back once the clock is right",
+    arguments: [-400 * 86_400, -40 * 86_400, -86_400, 0, 1800])
+  func budgetsUnderWrongClock(error: Int64) throws {
+    let scratch = try Scratch()
+    try open(scratch)
+    let writer = try LedgerWriter(path: scratch.file(LedgerSchema.fileName))
+    let now = try #require(WallTime(rfc3339: "2026-03-31T23:45:00Z"))
+    try writer.write([.reserve(reservation(newID(at: now)), token: 0)])
+    let accounts = try Accounts(
+      AccountsPlace(
+        stateDirectory: scratch.path, credentialsDirectory: nil, limits: RequestLimits()),
+      now: .now(), wall: WallTime(seconds: now.seconds + error))
+    accounts.admission.turn(to: now)
+    let all = accounts.admission.global
+    #expect(all.used(.day) > 0 && all.used(.day) == all.used(.month))
+  }
 }

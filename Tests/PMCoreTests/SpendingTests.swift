@@ -80,15 +80,16 @@ struct SpendingTests {
     #expect(spending.left(of: 100) == 10)
   }
 
-  @Test("What the ledger knows of this period and the next is taken up")
-  func restore() {
+  @Test("What the ledger knows of the two periods is taken up", arguments: [9, 11, 40])
+  func restore(other: Int) {
     var spending = Spending()
+    spending.turn(to: Int32(other))
     spending.turn(to: 10)
-    for (number, nanoEuro) in [(9, 1000), (10, 30), (11, 40), (10, 5), (12, 7)] {
+    for (number, nanoEuro) in [(8, 1000), (10, 30), (other, 40), (10, 5), (12, 7)] {
       spending.restore(Int64(nanoEuro), of: Int32(number))
     }
     #expect(spending.left(of: 100) == 65)
-    spending.turn(to: 11)
+    spending.turn(to: Int32(other))
     #expect(spending.left(of: 100) == 60)
   }
 

@@ -195,15 +195,21 @@ struct Accounts {
       for past in try PastRequest.read(database, since: since) {
         admission.restore(past, of: byRow[past.key], at: now, wall: wall)
       }
-      // Two months have no more days; what lies beyond is not counted.
-      let end = WallTime(day: wall.startOfMonth.day + 62)
-      let sums = PeriodTotals(start: wall.startOfMonth, end: end, key: nil)
-      admission.turn(to: wall)
-      let isWhole = try sums.read(database) { group, sum in
-        admission.restore(sum[.nanoEuro], on: group.day, of: byRow[group.key])
+      // The clock may be set, after this start, to where the newest row lies.
+      let times = [try PastRequest.newest(database) ?? wall, wall]
+      for time in times {
+        admission.turn(to: time)
+        for record in byRow.values { admission.turn(record, to: time) }
       }
-      // Budgets of which nobody knows what is spent are no budgets.
-      guard isWhole else { throw .damaged }
+      for month in Set(times.map(\.startOfMonth)) {
+        let next = WallTime(day: month.day + 31).startOfMonth
+        let sums = PeriodTotals(start: month, end: next, key: nil)
+        let isWhole = try sums.read(database) { group, sum in
+          admission.restore(sum[.nanoEuro], on: group.day, of: byRow[group.key])
+        }
+        // Budgets of which nobody knows what is spent are no budgets.
+        guard isWhole else { throw .damaged }
+      }
     } catch { throw .store(error) }
   }
 }

@@ -34,6 +34,17 @@ struct PastRequest {
     return past.reversed()
   }
 
+  /// When the newest request was admitted; nil if there was none.
+  static func newest(_ database: Database) throws(StoreError) -> WallTime? {
+    let ids = try database.prepare(
+      """
+      SELECT max(id) FROM (SELECT max(highest) AS id FROM span
+        UNION ALL SELECT max(id) FROM \(LedgerSchema.uncoveredRange))
+      """)
+    guard try ids.step() else { return nil }
+    return ids.bits(0).map { RequestID($0).time }
+  }
+
   private init(_ row: Statement) throws(StoreError) {
     guard let bits = row.bits(0) else { throw .damaged }
     self.init(key: row.integer(1), at: RequestID(bits).time)

@@ -212,11 +212,10 @@ final class AdmissionDesk {
     }
   }
 
-  /// Counts money that was spent on a day, which belongs to the present periods or the next.
+  /// Counts money that was spent on a day, if its periods are among those that are known.
   func restore(_ nanoEuro: Int64, on day: Int64, of key: KeyRecord?) {
     let then = BudgetPeriods(WallTime(day: day))
     global.restore(nanoEuro, of: then)
-    key?.allowance.turn(to: periods)
     key?.allowance.restore(nanoEuro, of: then)
   }
 

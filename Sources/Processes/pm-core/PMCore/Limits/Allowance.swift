@@ -125,7 +125,7 @@ struct Allowance {
     month.settle(reserved, of: periods.month, to: actual)
   }
 
-  /// Enters what the ledger knows of a day of this month, or the next.
+  /// Enters what the ledger knows of a day.
   mutating func restore(_ nanoEuro: Int64, of periods: BudgetPeriods) {
     day.restore(nanoEuro, of: periods.day)
     month.restore(nanoEuro, of: periods.month)

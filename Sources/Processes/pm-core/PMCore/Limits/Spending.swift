@@ -44,9 +44,8 @@ struct Spending {
     }
   }
 
-  /// Enters what the ledger knows of the present period or the next.
+  /// Enters what the ledger knows of a period; nothing if it is none of the two.
   mutating func restore(_ nanoEuro: Int64, of number: Int32) {
-    if number == present.number + 1, other.number != number { other = Period(number: number) }
     change(number) { $0.spent += Int128(nanoEuro) }
   }
 
