@@ -44,15 +44,19 @@ VENDOR_PATHS = ("/v1/chat/completions", "/v1/completions", "/v1/messages", "/v1/
                 "/v1/audio/transcriptions")
 
 
+# What core and the supervisor ask on their own account: the list of models, and whether it lives.
+OWN_PATHS = ("/v1/models", "/")
+
+
 class VendorControl(Control):
-    """The stand-in's control, without what core asks on its own account."""
+    """The stand-in's control, without what the appliance asks on its own account."""
 
     def rule(self, times=None, match=None, **effect):
         for path in VENDOR_PATHS:
             super().rule(times, {"path": path, **(match or {})}, **effect)
 
     def records(self, **filters):
-        return [record for record in super().records(**filters) if record["path"] != "/v1/models"]
+        return [record for record in super().records(**filters) if record["path"] not in OWN_PATHS]
 
     def runs(self):
         """Requests that went on to the pretend gateway."""
